@@ -1,0 +1,91 @@
+// Command bench loads a real exeunt process and prints what it reaches beside the floor: a bare server that, for a logout request, only
+// signs the logout tokens and posts them to the same endpoints. Provider, floor, relying parties and load share one machine, so only the
+// ratios say something about another one.
+//
+//	go run ./bench -exeunt bin/exeunt [-postgres postgres://...] [-only sign-on,logout,answer,read,start]
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// options are the command line's.
+type options struct {
+	binary   string
+	postgres string
+	only     []string
+	sessions int
+	flows    int
+	rounds   int
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "floor" {
+		exit(runFloor(os.Args[2:]))
+	}
+	var o options
+	var only string
+	flag.StringVar(&o.binary, "exeunt", "bin/exeunt", "the executable to load")
+	flag.StringVar(&o.postgres, "postgres", "", "URL of an empty PostgreSQL database; without it only SQLite is measured")
+	flag.StringVar(&only, "only", "sign-on,logout,answer,read,start", "which measurements, comma separated")
+	flag.IntVar(&o.sessions, "sessions", 200, "sessions that are logged out, of 10 relying parties each")
+	flag.IntVar(&o.flows, "flows", 4000, "code flows and reads of each measurement")
+	flag.IntVar(&o.rounds, "rounds", 3, "rounds of each measurement; the median counts")
+	flag.Parse()
+	o.only = strings.Split(only, ",")
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	exit(run(ctx, o))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func run(ctx context.Context, o options) error {
+	databases := []string{"SQLite"}
+	if o.postgres != "" {
+		databases = append(databases, "PostgreSQL")
+	} else {
+		fmt.Fprintln(os.Stderr, "bench: no -postgres URL: PostgreSQL is NOT measured")
+	}
+	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	defer func() { _ = out.Flush() }()
+	fmt.Fprintln(out, "measurement\tdatabase\tsigning\tresult\tbeside the floor")
+	for _, alg := range []string{"RS256", "ES256"} {
+		floor, err := measureFloor(ctx, o, alg)
+		if err != nil {
+			return fmt.Errorf("floor: %w", err)
+		}
+		if slices.Contains(o.only, "logout") {
+			fmt.Fprintf(out, "logout tokens\tfloor\t%s\t%.0f/s\t1.00\n", alg, floor)
+		}
+		for _, database := range databases {
+			err := measure(ctx, o, database, alg, func(what, result, ratio string) {
+				fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", what, database, alg, result, ratio)
+				_ = out.Flush()
+			}, floor)
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w", database, alg, err)
+			}
+		}
+	}
+	return nil
+}
+
+// median of the rounds' figures.
+func median(figures []float64) float64 {
+	slices.Sort(figures)
+	return figures[len(figures)/2]
+}

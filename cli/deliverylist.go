@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/exeunt-id/exeunt/config"
+	"github.com/exeunt-id/exeunt/logout"
+)
+
+// defaultLimit is how many deliveries a list shows.
+const defaultLimit = 50
+
+func deliveryListCommand() *command {
+	return &command{
+		path:    "exeunt delivery list",
+		summary: "List deliveries, newest first.",
+		example: "exeunt delivery list --config exeunt.yaml --state dead --since 24h\nexeunt delivery list --client shop --json",
+		setup: func(flags *flag.FlagSet) runFunc {
+			path := configFlag(flags)
+			var chosen selection
+			chosen.define(flags, deliveryStates)
+			limit := flags.Int("limit", defaultLimit, "at most `N` deliveries")
+			asJSON := flags.Bool("json", false, "print one JSON object per line")
+			return func(ctx context.Context, _ []string, env Env) error {
+				f, err := chosen.filter(deliveryStates, time.Now())
+				if err != nil {
+					return err
+				}
+				if *limit < 1 {
+					return usagef("--limit %d is too small; write a number from 1", *limit)
+				}
+				f.Limit = *limit
+				return withLedger(ctx, *path, env, func(ledger logout.Ledger, _ *config.Config) error {
+					deliveries, err := ledger.List(ctx, f)
+					if err != nil {
+						return err
+					}
+					if *asJSON {
+						lines := make([]deliveryLine, len(deliveries))
+						for i, d := range deliveries {
+							lines[i] = newDeliveryLine(d)
+						}
+						return writeJSON(env.Stdout, lines...)
+					}
+					if len(deliveries) == *limit {
+						defer fmt.Fprintf(env.Stderr, "There may be more than these %s; --limit raises the number.\n", counted(*limit, "delivery"))
+					}
+					return writeDeliveries(env.Stdout, deliveries)
+				})
+			}
+		},
+	}
+}
+
+func writeDeliveries(w io.Writer, deliveries []logout.Delivery) error {
+	if len(deliveries) == 0 {
+		_, err := fmt.Fprintln(w, "No deliveries.")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tCREATED\tCLIENT\tCAUSE\tSTATE\tATTEMPTS\tNEXT\tLAST ANSWER")
+	for _, d := range deliveries {
+		next := "-"
+		if !d.State.Final() {
+			next = clock(d.NextAt)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
+			d.ID, clock(d.CreatedAt), d.ClientID, d.Cause, d.State, d.Attempts, next, answer(d.LastStatus, d.LastError))
+	}
+	return t.Flush()
+}

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/exeunt-id/exeunt/config"
+	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider"
+	"github.com/exeunt-id/exeunt/provider/identity"
+)
+
+// providerConfig turns the program's configuration, which is valid, into the provider's. Errors name the key.
+func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (provider.Config, error) {
+	outgoing, err := newOutgoing(cfg)
+	if err != nil {
+		return provider.Config{}, err
+	}
+	proxies, err := parseNetworks(cfg.TrustedProxies)
+	if err != nil {
+		return provider.Config{}, err
+	}
+	p := provider.Config{
+		Issuer: cfg.Issuer, DB: db, Secrets: cfg.SecretKeys(), Algorithms: cfg.SigningAlgorithms, Outgoing: outgoing,
+		Login: identity.Limits{MaxFailures: cfg.Login.MaxFailures, Window: cfg.Login.Window, MaxFailuresPerAddress: cfg.Login.MaxFailuresPerAddress},
+		Password: identity.PasswordParams{
+			// Validated: each fits its type.
+			MemoryKiB: uint32(cfg.Passwords.Memory / config.KiB), Iterations: uint32(cfg.Passwords.Iterations), Parallelism: uint8(cfg.Passwords.Parallelism),
+		},
+		Logout: provider.Logout{
+			Wait: cfg.Logout.Wait, AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: cfg.Logout.Workers,
+		},
+		Retention: cfg.Retention, TrustedProxies: proxies, Logger: log,
+	}
+	p.Tokens.Code, p.Tokens.Access, p.Tokens.ID, p.Tokens.Refresh = cfg.Tokens.Code, cfg.Tokens.Access, cfg.Tokens.ID, cfg.Tokens.Refresh
+	p.Sessions.Idle, p.Sessions.Absolute = cfg.Sessions.Idle, cfg.Sessions.Absolute
+	for _, u := range cfg.Users {
+		p.Users = append(p.Users, provider.User{
+			Username: u.Username, Password: u.Password.Reveal(), PasswordHash: u.PasswordHash.Reveal(), Email: u.Email, Admin: u.Admin, Claims: u.Claims,
+		})
+	}
+	for _, c := range cfg.Clients {
+		p.Clients = append(p.Clients, newClient(cfg, c))
+	}
+	return p, nil
+}
+
+func newClient(cfg *config.Config, c config.Client) identity.Client {
+	client := identity.Client{
+		ID: c.ClientID, Name: c.ClientName, URI: c.ClientURI, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, Contacts: c.Contacts,
+		ApplicationType: c.ApplicationType, TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes,
+		Scope: c.Scope, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, IDTokenSigningAlg: c.IDTokenSignedResponseAlg,
+		DefaultMaxAge: c.DefaultMaxAge, RequireAuthTime: c.RequireAuthTime,
+		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
+		SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,
+		// In development an app on the same machine is told without further words.
+		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && onLoopback(c.BackchannelLogoutURI),
+	}
+	if secret := c.ClientSecret.Reveal(); secret != "" {
+		sum := sha256.Sum256([]byte(secret))
+		client.SecretHash = sum[:]
+	}
+	return client
+}
+
+// onLoopback reports whether a URI's host is a loopback one, by the rule for issuers.
+func onLoopback(uri string) bool { return (&config.Config{Issuer: uri}).Development() }
+
+func newOutgoing(cfg *config.Config) (*logout.Outgoing, error) {
+	o := logout.OutgoingConfig{AllowPrivateNetworks: cfg.Outgoing.AllowPrivateNetworks, CAFile: cfg.Outgoing.CAFile, OwnListeners: []string{cfg.Listen}}
+	if proxy := cfg.Outgoing.Proxy.Reveal(); proxy != "" {
+		u, err := url.Parse(proxy)
+		if err != nil {
+			return nil, fmt.Errorf("outgoing.proxy is not a URL") // the parser's error would show a password
+		}
+		o.Proxy = u
+	}
+	if cfg.AdminListen != "" {
+		o.OwnListeners = append(o.OwnListeners, cfg.AdminListen)
+	}
+	return logout.NewOutgoing(o)
+}
+
+// parseNetworks reads addresses and networks in CIDR notation.
+func parseNetworks(networks []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for i, text := range networks {
+		if !strings.Contains(text, "/") {
+			addr, err := netip.ParseAddr(text)
+			if err != nil {
+				return nil, fmt.Errorf("trusted_proxies[%d]: %q is not an address; write it like 10.0.0.1 or 10.0.0.0/8", i, text)
+			}
+			all = append(all, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
+			continue
+		}
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("trusted_proxies[%d]: %q is not a network; write it like 10.0.0.1 or 10.0.0.0/8", i, text)
+		}
+		all = append(all, prefix.Masked())
+	}
+	return all, nil
+}
+
+// sqlitePath returns the path of an SQLite URL, or nothing.
+func sqlitePath(database config.SecretURL) string {
+	path, ok := strings.CutPrefix(database.Reveal(), "sqlite:")
+	if !ok {
+		return ""
+	}
+	return path
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"time"
+
+	"github.com/exeunt-id/exeunt/config"
+)
+
+// stopGrace is how long deliveries that run may take after the last request was answered.
+const stopGrace = 10 * time.Second
+
+func serveCommand() *command {
+	return &command{
+		path:    "exeunt serve",
+		summary: "Run the provider.",
+		details: "SIGINT or SIGTERM ends it: running requests and deliveries finish first, for at most 25 s. A second signal ends it at once; no logout is\n" +
+			"lost by that, deliveries go on at the next start or on another node.",
+		example: "exeunt serve --config exeunt.yaml",
+		setup: func(flags *flag.FlagSet) runFunc {
+			path := configFlag(flags)
+			return func(ctx context.Context, _ []string, env Env) error {
+				cfg, warnings, err := config.Load(*path, env.Environ)
+				if err != nil {
+					return err
+				}
+				return serve(ctx, cfg, warnings, env)
+			}
+		},
+	}
+}
+
+// serve runs a node until ctx is done:
+//
+//  1. Open and claim the database, migrate it, make signing keys, start the background work.
+//  2. Listen. Whoever can connect is served.
+//  3. At the end in reverse: stop accepting, finish requests, finish deliveries, close the database.
+func serve(ctx context.Context, cfg *config.Config, warnings []config.Warning, env Env) (err error) {
+	log := newLogger(env.Stderr, cfg.Log)
+	for _, w := range warnings {
+		log.Warn("configuration: "+w.Message, "key", w.Path)
+	}
+	if cfg.Development() && len(cfg.Secrets) == 0 {
+		log.Warn("development: signing keys are encrypted with a published key, because the issuer is a loopback address and `secrets` is empty")
+	}
+	// A start that is interrupted is no failure.
+	defer func() {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = nil
+		}
+	}()
+	n, err := openNode(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.close(stopGrace)) }()
+	if err := n.start(ctx); err != nil {
+		return err
+	}
+	listener, err := listen(ctx, cfg.Listen, "`listen` in the configuration")
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "issuer", cfg.Issuer, "address", listener.Addr().String(), "database", cfg.Database, "version", versionName())
+	err = serveHTTP(ctx, listener, n.provider, log)
+	log.Info("ended")
+	return err
+}

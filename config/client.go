@@ -1,0 +1,108 @@
+package config
+
+import "slices"
+
+// Client is a relying party of the configuration file. The keys are the names of OpenID Connect Dynamic Client Registration 1.0,
+// RFC 7591 and the logout specifications; the ones at the end are ours. A field that is left empty has its default after
+// [Config.Validate].
+type Client struct {
+	ClientID                string   `yaml:"client_id" doc:"Identifier of the client."`
+	ClientSecret            Secret   `yaml:"client_secret" doc:"Secret of a confidential client, random and at least 32 characters long."`
+	ClientName              string   `yaml:"client_name" doc:"Name that people see."`
+	ApplicationType         string   `yaml:"application_type" doc:"web or native."`
+	TokenEndpointAuthMethod string   `yaml:"token_endpoint_auth_method" doc:"client_secret_basic, client_secret_post, or none for a public client."`
+	GrantTypes              []string `yaml:"grant_types" doc:"authorization_code, refresh_token."`
+	ResponseTypes           []string `yaml:"response_types" doc:"code."`
+	Scope                   string   `yaml:"scope" doc:"Scopes that the client may ask for, separated by spaces."`
+
+	RedirectURIs           []string `yaml:"redirect_uris" doc:"Where the browser may be sent after login; compared exactly."`
+	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris" doc:"Where the browser may be sent after logout; compared exactly."`
+
+	BackchannelLogoutURI              string `yaml:"backchannel_logout_uri" doc:"Where logout tokens are sent (Back-Channel Logout 1.0, 2.2)."`
+	BackchannelLogoutSessionRequired  bool   `yaml:"backchannel_logout_session_required" doc:"The client needs the sid claim in logout tokens."`
+	FrontchannelLogoutURI             string `yaml:"frontchannel_logout_uri" doc:"Page that is loaded in an iframe at logout (Front-Channel Logout 1.0, 2)."`
+	FrontchannelLogoutSessionRequired bool   `yaml:"frontchannel_logout_session_required" doc:"The client needs iss and sid in that page's URL."`
+
+	IDTokenSignedResponseAlg    string         `yaml:"id_token_signed_response_alg" doc:"Algorithm of ID tokens and logout tokens; one of signing_algorithms."`
+	TokenEndpointAuthSigningAlg string         `yaml:"token_endpoint_auth_signing_alg" doc:"Algorithm of the client's assertions for private_key_jwt."`
+	JWKSURI                     string         `yaml:"jwks_uri" doc:"URL of the client's public keys."`
+	JWKS                        map[string]any `yaml:"jwks" doc:"The client's public keys."`
+
+	SubjectType      string   `yaml:"subject_type" doc:"public: every client sees the same sub."`
+	DefaultMaxAge    *int     `yaml:"default_max_age" doc:"max_age in seconds for requests without one."`
+	RequireAuthTime  bool     `yaml:"require_auth_time" doc:"auth_time in ID tokens; it is always there."`
+	DefaultACRValues []string `yaml:"default_acr_values" doc:"acr values for requests without any; kept as information."`
+	InitiateLoginURI string   `yaml:"initiate_login_uri" doc:"https URL that starts a login at the client; kept as information."`
+
+	ClientURI       string   `yaml:"client_uri" doc:"Home page of the client; kept as information."`
+	LogoURI         string   `yaml:"logo_uri" doc:"Logo of the client; kept as information."`
+	PolicyURI       string   `yaml:"policy_uri" doc:"Privacy policy of the client; kept as information."`
+	TosURI          string   `yaml:"tos_uri" doc:"Terms of service of the client; kept as information."`
+	Contacts        []string `yaml:"contacts" doc:"Ways to reach the people responsible, typically e-mail addresses; kept as information."`
+	SoftwareID      string   `yaml:"software_id" doc:"Identifier of the client's software; kept as information."`
+	SoftwareVersion string   `yaml:"software_version" doc:"Version of the client's software; kept as information."`
+
+	AccessTokenFormat   string   `yaml:"access_token_format" doc:"opaque."`
+	SkipConsent         bool     `yaml:"skip_consent" doc:"People are not asked for consent."`
+	AllowPrivateNetwork bool     `yaml:"allow_private_network" doc:"The client's logout endpoint may be on a private or loopback address."`
+	AllowedOrigins      []string `yaml:"allowed_origins" doc:"Origins of the pages that may use the SDK."`
+	RedirectLogout      string   `yaml:"redirect_logout" doc:"/logout ends the session at once (immediate) or asks the person first (confirm)."`
+	HintLogout          bool     `yaml:"hint_logout" doc:"The client's server may end a session at the end_session endpoint by ID token hint alone, without a browser."`
+}
+
+// The values of Client.ApplicationType (OpenID Connect Dynamic Client Registration 1.0, 2).
+const (
+	ApplicationWeb    = "web"
+	ApplicationNative = "native"
+)
+
+// The values of Client.TokenEndpointAuthMethod (OpenID Connect Core 1.0, 9).
+const (
+	AuthBasic         = "client_secret_basic"
+	AuthPost          = "client_secret_post"
+	AuthPrivateKeyJWT = "private_key_jwt"
+	AuthNone          = "none"
+)
+
+// The values of Client.GrantTypes.
+const (
+	GrantAuthorizationCode = "authorization_code"
+	GrantRefreshToken      = "refresh_token"
+	GrantClientCredentials = "client_credentials"
+)
+
+// The values of Client.RedirectLogout.
+const (
+	RedirectLogoutImmediate = "immediate"
+	RedirectLogoutConfirm   = "confirm"
+)
+
+// The values of Client.AccessTokenFormat.
+const (
+	AccessTokenOpaque = "opaque"
+	AccessTokenJWT    = "jwt" // RFC 9068
+)
+
+// complete sets the defaults of OpenID Connect Dynamic Client Registration 1.0, 2, and ours, where the client says nothing.
+func (c *Client) complete() {
+	d := defaultClient()
+	text := func(field *string, value string) {
+		if *field == "" {
+			*field = value
+		}
+	}
+	list := func(field *[]string, value []string) {
+		if len(*field) == 0 {
+			*field = slices.Clone(value)
+		}
+	}
+	text(&c.ApplicationType, d.ApplicationType)
+	text(&c.TokenEndpointAuthMethod, d.TokenEndpointAuthMethod)
+	list(&c.GrantTypes, d.GrantTypes)
+	list(&c.ResponseTypes, d.ResponseTypes)
+	text(&c.Scope, d.Scope)
+	text(&c.IDTokenSignedResponseAlg, d.IDTokenSignedResponseAlg)
+	text(&c.SubjectType, d.SubjectType)
+	text(&c.AccessTokenFormat, d.AccessTokenFormat)
+	text(&c.RedirectLogout, d.RedirectLogout)
+}

@@ -1,0 +1,163 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+func (c *Config) checkClients(r *report) {
+	first := map[string]int{}
+	for i := range c.Clients {
+		client, path := &c.Clients[i], fmt.Sprintf("clients[%d]", i)
+		if at, twice := first[client.ClientID]; twice && client.ClientID != "" {
+			r.add(path+".client_id", "%s is the client_id of clients[%d] too; give each client its own", quote(client.ClientID), at)
+		} else {
+			first[client.ClientID] = i
+		}
+		rules := clientRules{Client: client, r: r, path: path + ".", httpAllowed: !c.production()}
+		rules.checkIdentity()
+		rules.checkGrants()
+		rules.checkURIs()
+		rules.checkAlgorithm(c.SigningAlgorithms)
+		rules.checkOther()
+	}
+}
+
+// clientRules checks one client.
+type clientRules struct {
+	*Client
+	r           *report
+	path        string // with the final dot
+	httpAllowed bool   // for all its URIs
+}
+
+func (c clientRules) add(key, format string, args ...any) { c.r.add(c.path+key, format, args...) }
+
+func (c clientRules) oneOf(key, value string, allowed ...string) {
+	oneOf(c.r, c.path+key, value, allowed...)
+}
+
+func (c clientRules) checkIdentity() {
+	switch {
+	case c.ClientID == "":
+		c.add("client_id", "is missing; give the client an identifier")
+	case !isVSCHAR(c.ClientID) || len(c.ClientID) > 255:
+		c.add("client_id", "%s is not an identifier; write at most 255 printable ASCII characters (RFC 6749, A.1)", quote(c.ClientID))
+	}
+	c.oneOf("application_type", c.ApplicationType, ApplicationWeb, ApplicationNative)
+	c.oneOf("token_endpoint_auth_method", c.TokenEndpointAuthMethod, AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthNone)
+	needsSecret := c.TokenEndpointAuthMethod == AuthBasic || c.TokenEndpointAuthMethod == AuthPost
+	switch {
+	case needsSecret && c.ClientSecret == "":
+		c.add("client_secret", "is missing, %s needs it; make one with: openssl rand -hex 32 (or set token_endpoint_auth_method: none for a public client)", c.TokenEndpointAuthMethod)
+	case c.TokenEndpointAuthMethod == AuthNone && c.ClientSecret != "":
+		c.add("client_secret", "contradicts token_endpoint_auth_method: none; remove one of the two keys")
+	case !isVSCHAR(c.ClientSecret.Reveal()):
+		c.add("client_secret", "has a character that is not printable ASCII (RFC 6749, A.2); make another with: openssl rand -hex 32")
+	}
+}
+
+func (c clientRules) checkGrants() {
+	for i, grant := range c.GrantTypes {
+		c.oneOf(fmt.Sprintf("grant_types[%d]", i), grant, GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials)
+	}
+	for i, response := range c.ResponseTypes {
+		c.oneOf(fmt.Sprintf("response_types[%d]", i), response, "code")
+	}
+	code := slices.Contains(c.GrantTypes, GrantAuthorizationCode)
+	if slices.Contains(c.GrantTypes, GrantRefreshToken) && !code {
+		c.add("grant_types", "has refresh_token without authorization_code, which alone gives a refresh token; add it")
+	}
+	if code && len(c.RedirectURIs) == 0 {
+		c.add("redirect_uris", "is missing; list where the browser may be sent after login")
+	}
+	for _, scope := range strings.Fields(c.Scope) {
+		// RFC 6749, 3.3
+		if !isVSCHAR(scope) || strings.ContainsAny(scope, `"\`) {
+			c.add("scope", "%s is not a scope; write printable ASCII without quotes and backslashes, separated by spaces", quote(scope))
+		}
+	}
+}
+
+func (c clientRules) checkURIs() {
+	redirects := func(key string, uris []string) {
+		for i, uri := range uris {
+			if err := redirectURI(uri, c.httpAllowed, c.ApplicationType == ApplicationNative); err != nil {
+				c.add(fmt.Sprintf("%s[%d]", key, i), "%v", err)
+			}
+		}
+	}
+	redirects("redirect_uris", c.RedirectURIs)
+	redirects("post_logout_redirect_uris", c.PostLogoutRedirectURIs)
+
+	web := func(key, uri string) {
+		if uri == "" {
+			return
+		}
+		if _, err := webURI(uri, c.httpAllowed); err != nil {
+			c.add(key, "%v", err)
+		}
+	}
+	web("backchannel_logout_uri", c.BackchannelLogoutURI) // Back-Channel Logout 1.0, 2.2
+	web("initiate_login_uri", c.InitiateLoginURI)
+	web("client_uri", c.ClientURI)
+	web("logo_uri", c.LogoURI)
+	web("policy_uri", c.PolicyURI)
+	web("tos_uri", c.TosURI)
+}
+
+func (c clientRules) checkAlgorithm(available []string) {
+	alg := c.IDTokenSignedResponseAlg
+	if !slices.Contains(available, alg) && !c.r.isBroken("signing_algorithms") {
+		c.add("id_token_signed_response_alg", "%s is not among signing_algorithms; use %s", quote(alg), strings.Join(available, ", "))
+	}
+}
+
+func (c clientRules) checkOther() {
+	// OpenID Connect Core 1.0, 8
+	c.oneOf("subject_type", c.SubjectType, "public")
+	c.oneOf("access_token_format", c.AccessTokenFormat, AccessTokenOpaque, AccessTokenJWT)
+	c.oneOf("redirect_logout", c.RedirectLogout, RedirectLogoutImmediate, RedirectLogoutConfirm)
+	if age := c.DefaultMaxAge; age != nil && *age < 0 {
+		c.add("default_max_age", "%d is negative; write seconds from 0, or remove the key", *age)
+	}
+	for i, contact := range c.Contacts {
+		if strings.TrimSpace(contact) == "" {
+			c.add(fmt.Sprintf("contacts[%d]", i), "is empty; write an address or remove it")
+		}
+	}
+}
+
+// Warnings returns what is allowed but probably not meant. The configuration must be valid.
+func (c *Config) Warnings() []Warning {
+	var warnings []Warning
+	for i, client := range c.Clients {
+		path := fmt.Sprintf("clients[%d].", i)
+		if u, err := url.Parse(client.BackchannelLogoutURI); err == nil && !c.reaches(client, u.Hostname()) {
+			warnings = append(warnings, Warning{path + "backchannel_logout_uri", fmt.Sprintf(
+				"%s is a private or loopback address, where no logout token is sent; set allow_private_network: true for this client if it is meant",
+				quote(client.BackchannelLogoutURI))})
+		}
+		if n := len(client.ClientSecret); n > 0 && n < minSecretLength && c.production() {
+			warnings = append(warnings, Warning{path + "client_secret", fmt.Sprintf(
+				"is short: only random secrets of %d characters and more resist guessing; make one with: openssl rand -hex 32", minSecretLength)})
+		}
+	}
+	return warnings
+}
+
+// minSecretLength of a client secret, in characters: hexadecimal that is 128 bits.
+const minSecretLength = 32
+
+// reaches reports whether the guard of outgoing requests lets a delivery to host pass, as far as the name tells.
+func (c *Config) reaches(client Client, host string) bool {
+	allowed := client.AllowPrivateNetwork || c.Outgoing.AllowPrivateNetworks || c.Development() && isLoopback(host)
+	return host == "" || allowed || !isPrivate(host)
+}
+
+// isVSCHAR reports whether s is printable ASCII (RFC 6749, A).
+func isVSCHAR(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}

@@ -1,0 +1,77 @@
+package config
+
+import (
+	"net/url"
+	"reflect"
+)
+
+// laterKey is a key whose feature is not in this version: setting it stops the start, because it would not be honoured. This table is
+// the only place that knows; a version that has the feature deletes the row.
+type laterKey struct {
+	key     string            // path pattern
+	feature string            // what is not available, the subject of a sentence
+	advice  string            // what to do instead
+	when    func(string) bool // which values; nil means any that is set
+}
+
+var laterKeys = []laterKey{
+	{key: "issuer", feature: "an issuer with a path", advice: "use a host of its own, such as https://id.example.com", when: hasPath},
+	{key: "tls.cert_file", feature: "serving TLS", advice: "remove the key and let a reverse proxy terminate TLS"},
+	{key: "tls.key_file", feature: "serving TLS", advice: "remove the key and let a reverse proxy terminate TLS"},
+	{key: "trusted_proxies", feature: "reading client addresses from a proxy's headers", advice: "remove the key"},
+	{key: "logout.fanout", feature: "fanout all", advice: "use participating", when: is(FanoutAll)},
+	{key: "registration.initial_access_tokens", feature: "dynamic client registration", advice: "remove the key"},
+	{key: "smtp.address", feature: "sending e-mail", advice: "remove the key"},
+	{key: "smtp.from", feature: "sending e-mail", advice: "remove the key"},
+	{key: "smtp.username", feature: "sending e-mail", advice: "remove the key"},
+	{key: "smtp.password", feature: "sending e-mail", advice: "remove the key"},
+	{key: "clients[].token_endpoint_auth_method", feature: "private_key_jwt", advice: "use client_secret_basic", when: is(AuthPrivateKeyJWT)},
+	{key: "clients[].token_endpoint_auth_signing_alg", feature: "private_key_jwt", advice: "remove the key"},
+	{key: "clients[].jwks", feature: "private_key_jwt", advice: "remove the key"},
+	{key: "clients[].jwks_uri", feature: "private_key_jwt", advice: "remove the key"},
+	{key: "clients[].grant_types", feature: "client_credentials", advice: "remove it from the list", when: is(GrantClientCredentials)},
+	{key: "clients[].access_token_format", feature: "the format jwt", advice: "use opaque", when: is(AccessTokenJWT)},
+	{key: "clients[].frontchannel_logout_uri", feature: "front-channel logout", advice: "remove the key and use backchannel_logout_uri"},
+	{key: "clients[].frontchannel_logout_session_required", feature: "front-channel logout", advice: "remove the key"},
+	{key: "clients[].allowed_origins", feature: "the JavaScript SDK", advice: "remove the key"},
+}
+
+func is(value string) func(string) bool {
+	return func(s string) bool { return s == value }
+}
+
+func hasPath(issuer string) bool {
+	u, err := url.Parse(issuer)
+	return err == nil && u.Host != "" && u.Path != "" && u.Path != "/"
+}
+
+// refuseLater reports every key that is set to something which this version does not have.
+func (c *Config) refuseLater(r *report) {
+	rows := map[string]laterKey{}
+	for _, row := range laterKeys {
+		rows[row.key] = row
+	}
+	visit(reflect.ValueOf(*c), "", "", func(path, pattern string, v reflect.Value) {
+		row, ok := rows[pattern]
+		if ok && row.matches(v) {
+			r.add(path, "%s is not available in this version; %s", row.feature, row.advice)
+		}
+	})
+}
+
+func (l laterKey) matches(v reflect.Value) bool {
+	switch {
+	case l.when == nil && (v.Kind() == reflect.Slice || v.Kind() == reflect.Map):
+		return v.Len() > 0
+	case l.when == nil:
+		return !v.IsZero()
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			if l.when(v.Index(i).String()) {
+				return true
+			}
+		}
+		return false
+	}
+	return l.when(v.String())
+}

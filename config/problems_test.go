@@ -1,0 +1,197 @@
+package config_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/exeunt-id/exeunt/config"
+)
+
+// A production configuration with one client and one user; the marks are replaced.
+const production = `issuer: https://id.example.com
+secrets: [` + secret32 + `]
+users: [{username: alice, password: hunter2, USER}]
+clients:
+- {client_id: shop, client_secret: hunter2-hunter2-hunter2-hunter2-hunter2, CLIENT}
+TOP
+`
+
+const (
+	userMark   = ", USER"
+	clientMark = ", CLIENT"
+	topMark    = "TOP\n"
+	redirects  = "redirect_uris: [https://shop.example.com/cb]"
+)
+
+func withTop(s string) string    { return mark(s+"\n", "", redirects) }
+func withUser(s string) string   { return mark("", s, redirects) }
+func withClient(s string) string { return mark("", "", s) }
+
+func mark(top, user, client string) string {
+	if user != "" {
+		user = ", " + user
+	}
+	return strings.NewReplacer(topMark, top, userMark, user, clientMark, ", "+client).Replace(production)
+}
+
+// shop is a client entry with valid redirect URIs and something more.
+func shop(s string) string { return withClient(redirects + ", " + s) }
+
+func dev(s string) string { return "issuer: http://localhost:8080\n" + s }
+
+func TestProblems(t *testing.T) {
+	tests := []struct {
+		name, yaml string
+		env        []string
+		want       []string // each "path: part of the message"; all of them and no more
+	}{
+		{name: "fine", yaml: withTop("")},
+		// form
+		{name: "unknown key", yaml: withTop("isuer: x"), want: []string{"isuer: did you mean issuer?"}},
+		{name: "unknown far", yaml: withTop("whatever: x"), want: []string{"whatever: remove it"}},
+		{name: "unknown nested", yaml: withTop("logout: {wiat: 1s, fan.out: x}"), want: []string{"logout.wiat: mean wait?", `logout."fan...": unknown`}},
+		{name: "space forgotten", yaml: dev("users: [{username: a, password:hunter2}]"), want: []string{`users[0]."password...": write a space after the colon`, "users[0].password: is missing"}},
+		{name: "unknown member", yaml: shop("back_channel_logout_uri: x"), want: []string{"clients[0].back_channel_logout_uri: mean backchannel_logout_uri?"}},
+		{name: "twice", yaml: withTop("retention: 1h\nretention: 2h"), want: []string{"retention: first on line 6; keep one"}},
+		{name: "twice in claims", yaml: withUser("claims: {name: a, name: b}"), want: []string{"users[0].claims.name: is given twice"}},
+		{name: "kinds", yaml: withTop("listen: [a]\nlog: x\nsigning_algorithms: RS256\nusers: 1"), want: []string{
+			"listen: is a list; write a single value", "log: is a single value; write a mapping", "signing_algorithms: write a list", "users: is given twice",
+		}},
+		{name: "scalars", yaml: withTop("logout: {wait: 800, workers: many}\npasswords: {memory: 19, iterations: \"2\"}\noutgoing: {allow_private_networks: yes}"), want: []string{
+			`logout.wait: "800" is not a duration; write a number with a unit`, `logout.workers: "many" is not a whole number`, `passwords.memory: "19" is not a size`,
+			`passwords.iterations: "2" is text; write it without quotes`, `outgoing.allow_private_networks: "yes" is neither true nor false`,
+		}},
+		{name: "empty items", yaml: shop("contacts: [null, \"\"]"), want: []string{"clients[0].contacts[0]: is empty", "clients[0].contacts[1]: is empty"}},
+		{name: "no cascade", yaml: "clients: [x]\nusers: {}\nsigning_algorithms: {a: 1}", want: []string{"clients[0]: is a single value", "users: is a mapping", "signing_algorithms: is a mapping"}},
+		// environment
+		{name: "environment", yaml: withTop(""), env: []string{
+			"EXEUNT_LOGOUT_WIAT=1s", "EXEUNT_LOGOUT=x", "EXEUNT_USERS=x", "EXEUNT_LOGOUT_WAIT=soon", "EXEUNT_LISTEN", "EXEUNT_SIGNING_ALGORITHMS=ES256,HS256",
+		}, want: []string{
+			"EXEUNT_LOGOUT_WIAT: did you mean EXEUNT_LOGOUT_WAIT?", "EXEUNT_LOGOUT: such as EXEUNT_LOGOUT_WAIT", "EXEUNT_USERS: from the file only",
+			`EXEUNT_LOGOUT_WAIT, logout.wait: "soon" is not a duration`, `EXEUNT_LISTEN, listen: "" is not an address`,
+			`EXEUNT_SIGNING_ALGORITHMS, signing_algorithms[1]: "HS256" is not known here; use RS256, ES256, EdDSA`, "EXEUNT_SIGNING_ALGORITHMS, signing_algorithms: lacks RS256",
+		}},
+		// provider
+		{name: "no secrets", yaml: "issuer: https://id.example.com", want: []string{"secrets: is missing"}},
+		{name: "secrets", yaml: dev("secrets: [hunter2!, aHVudGVyMg==, '" + secret32 + "', " + strings.TrimRight(secret32, "=") + "]"), want: []string{"secrets[0]: is not base64", "secrets[1]: holds 7 bytes instead of 32"}},
+		{name: "development secret", yaml: "issuer: https://id.example.com\nsecrets: [" + developmentSecret() + "]", want: []string{"secrets[0]: is the development key"}},
+		{name: "database hides", yaml: dev("database: 'postgres://u:hunter2#x@h/db'"), want: []string{"database: percent-encode"}},
+		{name: "database port", yaml: dev("database: 'postgres://u:hunter2'"), want: []string{"database: is not a valid URL"}},
+		{name: "database dsn", yaml: dev("database: 'host=x password=hunter2'"), want: []string{"database: has no scheme"}},
+		{name: "database scheme", yaml: dev("database: 'mysql://u:hunter2@h/d'"), want: []string{"database: unknown scheme"}},
+		{name: "database sqlite", yaml: dev("database: 'sqlite://exeunt.db'"), want: []string{`database: "sqlite://exeunt.db" has // after sqlite:`}},
+		{name: "database memory", yaml: dev("database: 'sqlite::memory:'"), want: []string{"database: is not the path of a file"}},
+		{name: "proxy", yaml: dev("outgoing: {proxy: 'user:hunter2@host'}"), want: []string{"outgoing.proxy: is not the URL of a proxy"}},
+		{name: "numbers", yaml: dev("tokens: {code: 11m, access: 0, refresh: -1h}\nkeys: {keep_retired: 1m}\nsessions: {idle: -1s}\nlogin: {max_failures: -1}\n" +
+			"passwords: {memory: 8KiB, parallelism: 2}\nlogout: {workers: 0, attempt_timeout: 0}\nlisten: '8080'"), want: []string{
+			"tokens.code: 11m0s is too long", "tokens.access: 0s is too short", "tokens.refresh: -1h0m0s is too short", "keys.keep_retired: is shorter than tokens.id", "sessions.idle: -1s is negative",
+			"login.max_failures: -1 is out of range", "passwords.memory: 8KiB is out of range", "logout.workers: 0 is out of range", "logout.attempt_timeout: too short", `listen: "8080" is not an address`,
+		}},
+		{name: "words", yaml: dev("log: {level: loud, format: xml}\nlogout: {fanout: some}"), want: []string{`log.level: "loud" is not known here; use debug, info, warn, error`, "log.format: use json, text", "logout.fanout: use participating"}},
+		// not in this version
+		{name: "later", yaml: mark("registration: {initial_access_tokens: [hunter2]}\nsmtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\ntrusted_proxies: [10.0.0.1]\nlogout: {fanout: all}\n", "",
+			redirects+", token_endpoint_auth_method: private_key_jwt, jwks: {keys: []}, jwks_uri: https://x, grant_types: [client_credentials], access_token_format: jwt, "+
+				"frontchannel_logout_uri: https://x, frontchannel_logout_session_required: true, allowed_origins: [https://x]"), want: []string{
+			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "smtp.address: not available", "smtp.password: not available", "tls.cert_file: not available",
+			"trusted_proxies: not available", "logout.fanout: use participating", "clients[0].token_endpoint_auth_method: use client_secret_basic", "clients[0].jwks: not available", "clients[0].jwks_uri: not available",
+			"clients[0].grant_types: client_credentials is not available", "clients[0].access_token_format: use opaque", "clients[0].frontchannel_logout_uri: not available",
+			"clients[0].frontchannel_logout_session_required: not available", "clients[0].allowed_origins: not available",
+		}},
+		{name: "issuer path", yaml: "issuer: https://example.com/id\nsecrets: [" + secret32 + "]", want: []string{"issuer: an issuer with a path is not available in this version"}},
+		// never
+		{name: "refused members", yaml: shop("id_token_encrypted_response_alg: RSA-OAEP, client_name#ja: x, request_uris: [https://x], subject_type: pairwise"), want: []string{
+			"clients[0].id_token_encrypted_response_alg: signed, not encrypted; remove the key", "clients[0].client_name#ja: per language", "clients[0].request_uris: request objects", `clients[0].subject_type: "pairwise"`,
+		}},
+		// clients
+		{name: "client without anything", yaml: dev("clients: [{}]"), want: []string{"clients[0].client_id: is missing", "clients[0].client_secret: is missing, client_secret_basic needs it", "clients[0].redirect_uris: is missing"}},
+		{name: "duplicate client", yaml: withClient(redirects + "}\n- {client_id: shop, client_secret: x, redirect_uris: [https://x/]"), want: []string{"clients[1].client_id: \"shop\" is the client_id of clients[0] too"}},
+		{name: "public client", yaml: shop("token_endpoint_auth_method: none"), want: []string{"clients[0].client_secret: contradicts token_endpoint_auth_method: none"}},
+		{name: "characters", yaml: dev("clients: [{client_id: \"caf\\u00e9\", client_secret: \"hunter2\\n\", redirect_uris: [https://x/], scope: 'openid \"x\"'}]"), want: []string{
+			"clients[0].client_id: printable ASCII", "clients[0].client_secret: not printable ASCII", `clients[0].scope: is not a scope`,
+		}},
+		{name: "client words", yaml: shop("application_type: mobile, token_endpoint_auth_method: client_secret_jwt, grant_types: [refresh_token, password], response_types: [token], id_token_signed_response_alg: none, redirect_logout: ask, default_max_age: -1"), want: []string{
+			"clients[0].application_type: use web, native", "clients[0].token_endpoint_auth_method: use client_secret_basic", `clients[0].grant_types[1]: "password"`, "clients[0].grant_types: without authorization_code",
+			"clients[0].response_types[0]: use code", `clients[0].id_token_signed_response_alg: "none" is not among signing_algorithms; use RS256, ES256, EdDSA`, "clients[0].redirect_logout: use immediate, confirm", "clients[0].default_max_age: -1 is negative",
+		}},
+		{name: "algorithm off", yaml: mark("signing_algorithms: [RS256]\n", "", redirects+", id_token_signed_response_alg: ES256"), want: []string{`clients[0].id_token_signed_response_alg: "ES256" is not among signing_algorithms; use RS256`}},
+		{name: "http", yaml: withClient("redirect_uris: [http://shop.example.com/cb, http://localhost/cb], post_logout_redirect_uris: [http://shop.example.com/], backchannel_logout_uri: http://shop.example.com/bc, client_uri: http://shop.example.com/"), want: []string{
+			"clients[0].redirect_uris[0]: uses http; use https", "clients[0].redirect_uris[1]: loopback addresses of native clients", "clients[0].post_logout_redirect_uris[0]: uses http",
+			`clients[0].backchannel_logout_uri: "http://shop.example.com/bc" uses http; use https`, "clients[0].client_uri: uses http",
+		}},
+		// users
+		{name: "duplicate user", yaml: dev("users: [{username: a, password: x}, {username: a, password: y}]"), want: []string{`users[1].username: "a" is the username of users[0] too`}},
+		{name: "passwords", yaml: dev("users: [{username: a}, {username: b, password: x, password_hash: y}, {username: c, password_hash: hunter2}, {username: ' d', password: x, email: nobody}, {username: e, password_hash: '$argon2id$v=19$m=8,t=1,p=2$c29tZXNhbHQ$aHVudGVyMmh1bnRlcjI'}]"), want: []string{
+			"users[0].password: give password or password_hash", "users[1].password: remove one of them", "users[2].password_hash: argon2id", "users[3].username: is not a username", `users[3].email: "nobody" is not an e-mail address`,
+			"users[4].password_hash: out of range",
+		}},
+		{name: "claims", yaml: withUser("claims: {sub: x, email: x, sid: x, name: 1, email_verified: 'yes', updated_at: x, website: '', address: {planet: Earth, postal_code: 123}, address#de: x, custom: [1, 2.5, {a: null}], huge: 99999999999999999999}"), want: []string{
+			"users[0].claims.sub: issues subjects itself", "users[0].claims.email: set the key email", "users[0].claims.sid: sets this claim itself", "users[0].claims.name: write text", "users[0].claims.email_verified: write true or false",
+			"users[0].claims.updated_at: write a number", "users[0].claims.website: is empty", "users[0].claims.address.planet: unknown member", "users[0].claims.address.postal_code: in quotes", "users[0].claims.address#de: write a mapping", "users[0].claims.huge: too large",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := config.Parse([]byte(tt.yaml), tt.env)
+			checkProblems(t, err, tt.want)
+		})
+	}
+}
+
+func checkProblems(t *testing.T, err error, want []string) {
+	t.Helper()
+	var invalid *config.Error
+	if err != nil && !errors.As(err, &invalid) {
+		t.Fatalf("%T: %v", err, err)
+	}
+	left := map[string]config.Problem{}
+	if invalid != nil {
+		for _, p := range invalid.Problems {
+			left[p.String()] = p
+			if strings.Contains(p.String(), "hunter2") {
+				t.Errorf("shows a secret: %s", p)
+			}
+			if strings.ContainsAny(p.String(), "\n\r") {
+				t.Errorf("is more than a line: %q", p)
+			}
+		}
+	}
+	for _, w := range want {
+		where, part, _ := strings.Cut(w, ": ")
+		found := false
+		for text, p := range left {
+			at := p.Path
+			if p.Env != "" {
+				at = strings.TrimSuffix(p.Env+", "+p.Path, ", ")
+			}
+			if at == where && strings.Contains(p.Message, part) {
+				delete(left, text)
+				found = true
+				break
+			}
+		}
+		if !found {
+			t.Errorf("missing: %s", w)
+		}
+	}
+	for text := range left {
+		t.Errorf("unexpected: %s", text)
+	}
+}
+
+func TestLines(t *testing.T) {
+	_, _, err := config.Parse([]byte("# comment\nissuer: https://id.example.com\nlogout:\n  wait: soon\nclients:\n  - client_id: shop\n    client_secret: x\n    redirect_uris:\n      - https://shop.example.com/cb\n      - ftp://shop\n  - client_id: other\n"), []string{"EXEUNT_RETENTION=x"})
+	var invalid *config.Error
+	if !errors.As(err, &invalid) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range invalid.Problems {
+		where, _, _ := strings.Cut(p.String(), ": ")
+		got = append(got, where)
+	}
+	want := "line 4, logout.wait|line 10, clients[0].redirect_uris[1]|line 11, clients[1].client_secret|line 11, clients[1].redirect_uris|EXEUNT_RETENTION, retention|secrets"
+	if strings.Join(got, "|") != want {
+		t.Errorf("\n got %s\nwant %s", strings.Join(got, "|"), want)
+	}
+}

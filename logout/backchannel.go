@@ -1,0 +1,134 @@
+package logout
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DeliveryIDHeader carries the delivery's id, which stays the same over all attempts while the token is new each time.
+const DeliveryIDHeader = "Exeunt-Delivery-Id"
+
+const (
+	maxAnswer  = 64 << 10 // bytes of an answer that are read, so that its connection can be used again
+	maxSnippet = 512      // bytes of it that are kept
+)
+
+// backchannel tells a relying party by OpenID Connect Back-Channel Logout 1.0, section 2.5.
+type backchannel struct {
+	issuer   string
+	clients  Clients
+	signer   Signer
+	outgoing *Outgoing
+	now      func() time.Time
+}
+
+// Notify implements Notifier.
+func (b *backchannel) Notify(ctx context.Context, d Delivery) (Answer, error) {
+	client, err := b.receiver(ctx, d)
+	if err != nil {
+		return Answer{}, err
+	}
+	token, err := mintLogoutToken(ctx, b.signer, b.issuer, client.SigningAlg, d, b.now())
+	if err != nil {
+		return Answer{}, fmt.Errorf("signing the logout token with %s: %w", client.SigningAlg, err)
+	}
+	body := strings.NewReader(url.Values{"logout_token": {token}}.Encode())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, client.BackchannelLogoutURI, body)
+	if err != nil {
+		return Answer{}, fmt.Errorf("backchannel_logout_uri: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set(DeliveryIDHeader, d.ID)
+	res, err := b.outgoing.Client(client.AllowPrivateNetwork).Do(req)
+	if err != nil {
+		return Answer{}, plainError(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	// An answer that breaks off after its status line is still an answer.
+	text, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judge(res, text, b.now())
+}
+
+// receiver returns the client as it is registered now, or as it was when the session ended if it has been deleted since.
+func (b *backchannel) receiver(ctx context.Context, d Delivery) (Client, error) {
+	client, err := b.clients.LogoutClient(ctx, d.ClientID)
+	if errors.Is(err, ErrNoClient) || err == nil && client.BackchannelLogoutURI == "" {
+		return Client{ID: d.ClientID, BackchannelLogoutURI: d.URI, SigningAlg: d.Alg, AllowPrivateNetwork: client.AllowPrivateNetwork}, nil
+	}
+	return client, err
+}
+
+// judge reads an answer. Section 2.8 asks for 200, or 400 for an invalid token; frameworks answer 204 and other 2xx, which say the same.
+// Anything else may be a proxy that is rolling out, so it stays on the schedule.
+func judge(res *http.Response, body []byte, now time.Time) error {
+	switch {
+	case res.StatusCode >= 200 && res.StatusCode < 300:
+		return nil
+	case res.StatusCode >= 300 && res.StatusCode < 400:
+		return fmt.Errorf("the endpoint answered %s; redirects are not followed: register the address it redirects to", res.Status)
+	case res.StatusCode == http.StatusBadRequest && saysInvalid(res, body):
+		return &RejectedError{Reason: "the relying party calls the logout token invalid (400 invalid_request)"}
+	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable:
+		if after := retryAfter(res.Header.Get("Retry-After"), now); after > 0 {
+			return &RetryError{After: after, Reason: fmt.Sprintf("the endpoint answered %s and asked to wait %s", res.Status, after.Round(time.Second))}
+		}
+	}
+	return fmt.Errorf("the endpoint answered %s", res.Status)
+}
+
+// saysInvalid reports whether a 400 comes from the relying party's own check of the token rather than from something before it.
+func saysInvalid(res *http.Response, body []byte) bool {
+	mediaType, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return false
+	}
+	var answer struct {
+		Error string `json:"error"`
+	}
+	return json.Unmarshal(body, &answer) == nil && answer.Error == "invalid_request"
+}
+
+// retryAfter reads the header in both its forms (RFC 9110, 10.2.3); 0 when there is none that makes sense.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
+		return min(time.Duration(seconds)*time.Second, longestRetry)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return at.Sub(now)
+	}
+	return 0
+}
+
+// snippet keeps the beginning of an answer as printable text.
+func snippet(body []byte) string {
+	if len(body) > maxSnippet {
+		body = body[:maxSnippet]
+	}
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f && r != '\uFFFD' {
+			return r
+		}
+		return -1
+	}, string(body))
+}
+
+// plainError drops the method and URL that net/http puts before every error: they are in the receipt already.
+func plainError(err error) error {
+	var wrapped *url.Error
+	if !errors.As(err, &wrapped) {
+		return err
+	}
+	if wrapped.Timeout() {
+		return errors.New("no answer in time")
+	}
+	return wrapped.Err
+}

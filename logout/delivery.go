@@ -1,0 +1,178 @@
+package logout
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Channel is a way by which a relying party is told.
+type Channel string
+
+// The channels.
+const (
+	ChannelBackchannel Channel = "backchannel" // OpenID Connect Back-Channel Logout 1.0
+)
+
+// State of a delivery; see the package documentation for the diagram.
+type State string
+
+// The states of a delivery.
+const (
+	StatePending     State = "pending"     // the ending node makes, or is about to make, the first attempt; insured by the logout's job
+	StateRetrying    State = "retrying"    // waits for its own job
+	StateDelivered   State = "delivered"   // acknowledged
+	StateRejected    State = "rejected"    // refused in a way that a retry cannot mend
+	StateDead        State = "dead"        // every attempt failed until its time was up
+	StateUnreachable State = "unreachable" // the client registered no channel that could carry it
+	StateSuperseded  State = "superseded"  // a newer login makes it harmful
+)
+
+// Final reports whether nobody will try again by itself.
+func (s State) Final() bool { return s != StatePending && s != StateRetrying }
+
+// Delivery is one message to one client about one participation that ended.
+type Delivery struct {
+	ID        string
+	LogoutID  string
+	ClientID  string
+	Channel   Channel
+	State     State
+	Cause     Cause
+	SessionID string
+
+	// What the message says. Taken when the session ended, because the user may be deleted meanwhile.
+	SID     string
+	Subject string
+
+	// Where it goes and how it is signed, used only when the client itself has been deleted meanwhile.
+	URI string
+	Alg string
+
+	Attempts   int // made so far
+	Rejections int // consecutive answers that mean "this token is invalid"
+	CreatedAt  time.Time
+	NextAt     time.Time // when the next attempt is due
+	GiveUpAt   time.Time // no attempt after this
+	SettledAt  time.Time // when it became final
+	LastStatus int       // HTTP status of the last attempt; 0 when there was no answer
+	LastError  string
+}
+
+// Attempt is one try of one delivery, kept for ever so that everybody can see what happened.
+type Attempt struct {
+	DeliveryID string
+	Number     int // from 1
+	At         time.Time
+	Duration   time.Duration
+	Status     int    // HTTP status; 0 when there was no answer
+	Snippet    string // first bytes of the answer
+	Error      string
+	State      State // what the delivery became
+}
+
+// Settlement is the outcome of a delivery's turn: an attempt that was made, or, with a nil Attempt, a turn that was put off.
+type Settlement struct {
+	Delivery   Delivery // as it was before the turn
+	Attempt    *Attempt
+	State      State
+	Rejections int
+	NextAt     time.Time // for StateRetrying
+}
+
+// Receipt is what users, relying parties and operators see of a delivery.
+type Receipt struct {
+	DeliveryID string
+	LogoutID   string
+	ClientID   string
+	Channel    Channel
+	State      State
+	Attempts   int
+	LastStatus int
+	LastError  string
+	CreatedAt  time.Time
+	NextAt     time.Time
+	SettledAt  time.Time
+}
+
+// Receipt returns the delivery's receipt.
+func (d Delivery) Receipt() Receipt {
+	return Receipt{
+		DeliveryID: d.ID, LogoutID: d.LogoutID, ClientID: d.ClientID, Channel: d.Channel, State: d.State, Attempts: d.Attempts,
+		LastStatus: d.LastStatus, LastError: d.LastError, CreatedAt: d.CreatedAt, NextAt: d.NextAt, SettledAt: d.SettledAt,
+	}
+}
+
+// Scope names the deliveries that a job is about: the pending ones of a logout, or the one turn of a single delivery.
+type Scope struct {
+	LogoutID string
+
+	DeliveryID string
+	NextAt     time.Time // the turn: a job whose turn was replaced by an earlier or later one finds nothing
+}
+
+// Outbox is the durable queue of deliveries.
+type Outbox interface {
+	// Due returns the deliveries that the scope's job is to attempt: of a logout its pending ones; a single one if it is retrying and its
+	// next turn is still the scope's.
+	Due(ctx context.Context, scope Scope) ([]Delivery, error)
+
+	// Settle records attempts and moves states in one transaction, by conditional update: a row that somebody else has settled
+	// meanwhile is left alone (its attempt is recorded all the same). Rows that become retrying get their own job. When nothing
+	// of a logout is pending any more, its insurance job is deleted. It returns how many rows moved.
+	Settle(ctx context.Context, at time.Time, settlements []Settlement) (int, error)
+}
+
+// Filter selects deliveries. Empty fields match everything.
+type Filter struct {
+	DeliveryID string
+	LogoutID   string
+	ClientID   string
+	State      State
+	Since      time.Time
+	Before     string // delivery id: those older than it, for paging
+	Limit      int    // 0: 100
+}
+
+// ErrNoDelivery says that no delivery has that id.
+var ErrNoDelivery = errors.New("logout: no such delivery")
+
+// Ledger reads receipts and gives a delivery another chance.
+type Ledger interface {
+	// List returns deliveries, newest first.
+	List(ctx context.Context, f Filter) ([]Delivery, error)
+
+	// Show returns one delivery and its attempts, oldest first; ErrNoDelivery if there is none.
+	Show(ctx context.Context, id string) (Delivery, []Attempt, error)
+
+	// Redeliver makes the matching deliveries that are dead, rejected or retrying due at once, with a fresh period of retries
+	// until giveUpAt. It returns how many.
+	Redeliver(ctx context.Context, f Filter, at, giveUpAt time.Time) (int, error)
+}
+
+// Notifier carries one delivery over one channel.
+//
+// A nil error means acknowledged; *RejectedError that this message will never be accepted; *RetryError that the receiver named a
+// time; any other error that the schedule decides. The answer is returned in every case where there was one.
+type Notifier interface {
+	Notify(ctx context.Context, d Delivery) (Answer, error)
+}
+
+// Answer is what the receiver said.
+type Answer struct {
+	Status  int
+	Snippet string
+}
+
+// RejectedError says that the receiver called this message invalid.
+type RejectedError struct{ Reason string }
+
+func (e *RejectedError) Error() string { return "rejected: " + e.Reason }
+
+// RetryError says that the receiver asked to be tried again after a time.
+type RetryError struct {
+	After  time.Duration
+	Reason string
+}
+
+func (e *RetryError) Error() string { return e.Reason }

@@ -1,0 +1,38 @@
+// Package logout ends sessions and tells every relying party that took part, at least once, whatever dies in between.
+//
+// It is the engine of Exeunt and can serve any OpenID Provider: it needs a store (package logoutstore has one for SQLite and PostgreSQL),
+// the provider's clients and its signer.
+//
+// # One way in
+//
+// Every logout, whatever its cause, is a Request given to Engine.End. In one transaction the sessions are marked as ended, and only then
+// are their participations read, the deliveries planned and written, and a job enqueued that insures them. The commit is the moment of
+// logout: tokens bound to the session are dead by it. A second, concurrent End finds nothing left and does nothing.
+//
+// # One way out
+//
+// Right after the commit the same node makes the first attempt of every delivery, all at once. That is only an early start of what the
+// job would do: if the node dies, the job runs elsewhere, or here after the restart. Deliver is that common path.
+//
+//	            ┌────────────── 2xx ──────────────▶ delivered
+//	            │
+//	pending ────┼── anything else ──▶ retrying ──┬─ 2xx ─▶ delivered
+//	 insured by │                      own job   ├─ invalid_request twice ─▶ rejected
+//	 the logout │                                ├─ time is up ─▶ dead
+//	            │                                └─ anything else ─▶ retrying
+//	            └── receiver is stuck, not asked ─▶ retrying
+//
+//	unreachable: the client registered no channel.     superseded: a newer login made the message harmful.
+//
+// Two invariants hold at every commit, and the conformance suite in logouttest checks them: a logout with a pending delivery has its
+// insurance job; a retrying delivery has a job of its own.
+//
+// # Failures
+//
+//   - The process dies: pending deliveries are attempted by the insurance job, attempt timeout + 5 s after the logout.
+//   - A receiver is down: its delivery is retried with growing, jittered pauses for Config.RetryFor, then dead.
+//   - A receiver hangs: it holds at most ten connections; further deliveries to it are put off without an attempt.
+//   - An attempt succeeded but its record did not: the delivery is made again. Receivers see a new token with the same delivery id.
+//
+// Nothing is logged and dropped: every attempt is a row.
+package logout

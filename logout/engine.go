@@ -1,0 +1,243 @@
+package logout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// PlanFunc decides, inside the ending transaction, what follows from the sessions that end and the participations that leave.
+type PlanFunc func(ctx context.Context, sessions []Session, leaving []Participation) (*Plan, error)
+
+// Ender ends sessions in the store.
+type Ender interface {
+	// End does, in one transaction (the one in ctx if there is one): marks the target's live sessions as ended by the logout id, or with
+	// OnlyParticipation its participations; only then reads who took part; asks plan; writes the logout, its deliveries and, when any is
+	// pending, its insurance job. When nothing was live it writes nothing, does not ask plan, and returns nil. For CauseIdle and
+	// CauseExpired only sessions that have passed a lifetime count as the target's: one may have become active since it was found.
+	End(ctx context.Context, id string, req Request, at time.Time, plan PlanFunc) (*Plan, error)
+
+	// AfterTx calls fn once it is known whether what was done in ctx is durable: after the outermost transaction in ctx has committed or
+	// rolled back.
+	AfterTx(ctx context.Context, fn func(committed bool))
+}
+
+// Store is all that the engine keeps.
+type Store interface {
+	Sessions
+	Ender
+	Outbox
+	Ledger
+}
+
+// Config makes an Engine.
+type Config struct {
+	Issuer   string
+	Store    Store
+	Clients  Clients
+	Signer   Signer
+	Outgoing *Outgoing
+
+	// InEnd, if set, runs inside the transaction that ends sessions, after planning: what it does in ctx happens with the logout or not at
+	// all. The provider revokes tokens that would outlive the session there.
+	InEnd func(ctx context.Context, plan *Plan) error
+
+	AttemptTimeout time.Duration // Defaults to 10 s.
+	RetryFor       time.Duration // Defaults to 72 h; negative: one attempt only.
+	Workers        int           // logouts whose first attempts run at once on this node; defaults to 64
+
+	Now    func() time.Time // Defaults to time.Now.
+	Logger *slog.Logger     // Defaults to slog.Default.
+}
+
+// Engine ends sessions and delivers the news. Safe for concurrent use.
+type Engine struct {
+	cfg       Config
+	planner   planner
+	notifiers map[Channel]Notifier
+	limits    *limits
+	slots     chan struct{}
+
+	mu       sync.Mutex
+	progress map[string]*progress // logouts whose first attempts run on this node
+	early    sync.WaitGroup
+	closed   bool
+}
+
+// insuranceMargin is added to the attempt timeout: the insurance job runs only when the ending node cannot be at it any more.
+const insuranceMargin = 5 * time.Second
+
+// New makes an engine; it starts nothing.
+func New(cfg Config) (*Engine, error) {
+	switch {
+	case cfg.Issuer == "":
+		return nil, errors.New("logout: Config.Issuer is empty")
+	case cfg.Store == nil, cfg.Clients == nil, cfg.Signer == nil, cfg.Outgoing == nil:
+		return nil, errors.New("logout: Config needs Store, Clients, Signer and Outgoing")
+	}
+	if cfg.AttemptTimeout <= 0 {
+		cfg.AttemptTimeout = 10 * time.Second
+	}
+	if cfg.RetryFor == 0 {
+		cfg.RetryFor = 72 * time.Hour
+	}
+	if cfg.Workers <= 0 {
+		cfg.Workers = 64
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	return &Engine{
+		cfg:      cfg,
+		planner:  planner{clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin},
+		limits:   newLimits(),
+		slots:    make(chan struct{}, cfg.Workers),
+		progress: make(map[string]*progress),
+		notifiers: map[Channel]Notifier{
+			ChannelBackchannel: &backchannel{issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now},
+		},
+	}, nil
+}
+
+// Outcome is what End did.
+type Outcome struct {
+	LogoutID string          // empty when there was nothing to end
+	Sessions []Session       // that ended
+	Leaving  []Participation // whose clients lost the person
+	Receipts []Receipt       // as planned: nothing has been attempted yet
+}
+
+// End is the one way a session ends. It returns after the commit (or, joined to a transaction in ctx, before it) and waits for no relying
+// party; see Wait. Nothing to end is not an error: the outcome's LogoutID is empty.
+//
+// Errors: ErrInvalidRequest for a target that could mean more than was meant; those of the store and of InEnd, and then nothing ended.
+func (e *Engine) End(ctx context.Context, req Request) (*Outcome, error) {
+	if err := req.Validate(); err != nil {
+		return nil, err
+	}
+	at := e.cfg.Now().UTC()
+	id := NewID()
+	var slot bool
+	plan, err := e.cfg.Store.End(ctx, id, req, at, func(ctx context.Context, sessions []Session, leaving []Participation) (*Plan, error) {
+		plan, err := e.planner.plan(ctx, id, req, at, sessions, leaving)
+		if err != nil {
+			return nil, err
+		}
+		if e.cfg.InEnd != nil {
+			if err := e.cfg.InEnd(ctx, plan); err != nil {
+				return nil, err
+			}
+		}
+		if slot = len(plan.pending()) > 0 && e.reserve(); !slot {
+			plan.InsureAt = at // nobody starts early, so the job starts at once
+		}
+		return plan, nil
+	})
+	if err != nil {
+		e.release(slot)
+		return nil, err
+	}
+	if plan == nil {
+		return &Outcome{}, nil
+	}
+	if slot {
+		e.startEarly(ctx, plan)
+	}
+	out := &Outcome{LogoutID: plan.LogoutID, Sessions: plan.Sessions, Leaving: plan.Leaving}
+	for _, d := range plan.Deliveries {
+		out.Receipts = append(out.Receipts, d.Receipt())
+	}
+	return out, nil
+}
+
+// reserve takes a place for an early start, if one is free.
+func (e *Engine) reserve() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	select {
+	case e.slots <- struct{}{}:
+		e.early.Add(1)
+		return true
+	default:
+		return false
+	}
+}
+
+func (e *Engine) release(slot bool) {
+	if slot {
+		<-e.slots
+		e.early.Done()
+	}
+}
+
+// startEarly makes the first attempts as soon as the transaction has committed, and gives the place back if it rolls back.
+func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
+	due := plan.pending()
+	p := newProgress(due)
+	e.cfg.Store.AfterTx(ctx, func(committed bool) {
+		if !committed {
+			e.release(true)
+			return
+		}
+		e.track(plan.LogoutID, p)
+		go func() {
+			defer e.release(true)
+			defer e.untrack(plan.LogoutID)
+			if err := e.attempt(context.WithoutCancel(ctx), due, p); err != nil {
+				e.cfg.Logger.WarnContext(ctx, "first attempts are left to the insurance job", "logout", plan.LogoutID, "error", err)
+			}
+		}()
+	})
+}
+
+// Deliver attempts what is pending of a logout. The insurance job calls it.
+func (e *Engine) Deliver(ctx context.Context, logoutID string) error {
+	return e.deliver(ctx, Scope{LogoutID: logoutID})
+}
+
+// DeliverOne attempts one delivery whose next turn was set for nextAt. Its retry job calls it.
+func (e *Engine) DeliverOne(ctx context.Context, deliveryID string, nextAt time.Time) error {
+	return e.deliver(ctx, Scope{DeliveryID: deliveryID, NextAt: nextAt})
+}
+
+func (e *Engine) deliver(ctx context.Context, scope Scope) error {
+	due, err := e.cfg.Store.Due(ctx, scope)
+	if err != nil {
+		return fmt.Errorf("logout: reading what is due: %w", err)
+	}
+	if len(due) == 0 {
+		return nil
+	}
+	return e.attempt(ctx, due, newProgress(due))
+}
+
+// Redeliver gives the matching deliveries that are dead, rejected or waiting a new chance at once. It returns how many.
+func (e *Engine) Redeliver(ctx context.Context, f Filter) (int, error) {
+	at := e.cfg.Now().UTC()
+	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(e.cfg.RetryFor))
+}
+
+// Stop lets the attempts that run finish until ctx is done. What does not finish is done by the insurance job. No early start happens
+// afterwards.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	done := make(chan struct{})
+	go func() { e.early.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("logout: stopping while first attempts run; their insurance jobs take over: %w", ctx.Err())
+	}
+}

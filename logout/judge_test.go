@@ -1,0 +1,107 @@
+package logout
+
+import (
+	"errors"
+
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Back-Channel Logout 1.0, 2.8, and what stands between a provider and a relying party: which answers settle a delivery, and how.
+func TestVerdict(t *testing.T) {
+	const invalid = `{"error":"invalid_request"}`
+	for _, test := range []struct {
+		name       string
+		status     int
+		header     http.Header
+		body       string
+		rejections int
+		want       State
+		pauseMin   time.Duration
+		pauseMax   time.Duration
+	}{
+		{name: "200", status: 200, want: StateDelivered},
+		{name: "204 of a framework", status: 204, want: StateDelivered},
+		{name: "202", status: 202, want: StateDelivered},
+		{name: "redirect", status: 302, header: http.Header{"Location": {"https://login.example/"}}, want: StateRetrying, pauseMax: 3 * time.Second},
+		{name: "404 during a roll-out", status: 404, want: StateRetrying, pauseMax: 3 * time.Second},
+		{name: "401 of a gateway", status: 401, want: StateRetrying, pauseMax: 3 * time.Second},
+		{name: "410", status: 410, want: StateRetrying, pauseMax: 3 * time.Second},
+		{name: "503", status: 503, want: StateRetrying, pauseMax: 3 * time.Second},
+		{name: "503 with a time", status: 503, header: http.Header{"Retry-After": {"120"}}, want: StateRetrying, pauseMin: 2 * time.Minute, pauseMax: 2 * time.Minute},
+		{name: "429 with a date", status: 429, header: http.Header{"Retry-After": {"Sun, 06 Nov 1994 08:59:37 GMT"}}, want: StateRetrying, pauseMin: 10 * time.Minute, pauseMax: 10 * time.Minute},
+		{name: "429 with an absurd time", status: 429, header: http.Header{"Retry-After": {"999999999"}}, want: StateRetrying, pauseMin: 4 * time.Hour, pauseMax: 4 * time.Hour},
+		{name: "429 with nonsense", status: 429, header: http.Header{"Retry-After": {"soon"}}, want: StateRetrying, pauseMax: 3 * time.Second},
+		{name: "400 of a proxy", status: 400, body: "<html>Bad Request</html>", want: StateRetrying, pauseMax: 3 * time.Second},
+		{name: "400 of another kind", status: 400, header: jsonHeader(), body: `{"error":"invalid_client"}`, want: StateRetrying, pauseMax: 3 * time.Second},
+		{name: "first invalid_request", status: 400, header: jsonHeader(), body: invalid, want: StateRetrying, pauseMin: time.Minute, pauseMax: time.Minute},
+		{name: "second invalid_request", status: 400, header: jsonHeader(), body: invalid, rejections: 1, want: StateRejected},
+		{name: "outage between two refusals", status: 500, rejections: 1, want: StateRetrying, pauseMax: 3 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			now := time.Date(1994, 11, 6, 8, 49, 37, 0, time.UTC)
+			rec := httptest.NewRecorder()
+			for name, values := range test.header {
+				rec.Header()[name] = values
+			}
+			rec.WriteHeader(test.status)
+			res := rec.Result()
+			defer func() { _ = res.Body.Close() }()
+			err := judge(res, []byte(test.body), now)
+			attempt := &Attempt{Number: 1, At: now}
+			state, rejections, next := verdict(Delivery{Rejections: test.rejections, GiveUpAt: now.Add(72 * time.Hour)}, err, attempt)
+			if state != test.want {
+				t.Fatalf("state %s (%v), want %s", state, err, test.want)
+			}
+			if wait := next.Sub(now); state == StateRetrying && (wait < test.pauseMin || wait > test.pauseMax) {
+				t.Errorf("next attempt after %s, want %s to %s", wait, test.pauseMin, test.pauseMax)
+			}
+			if state == StateRetrying && test.body != invalid && rejections != 0 {
+				t.Errorf("%d rejections are counted after an answer that is none", rejections)
+			}
+		})
+	}
+}
+
+func jsonHeader() http.Header { return http.Header{"Content-Type": {"application/json; charset=utf-8"}} }
+
+func TestVerdictGivesUp(t *testing.T) {
+	now := time.Now()
+	state, _, _ := verdict(Delivery{GiveUpAt: now.Add(time.Second)}, errors.New("down"), &Attempt{Number: 1, At: now})
+	if state != StateDead {
+		t.Errorf("state %s when the next attempt would be too late, want dead", state)
+	}
+}
+
+// The schedule must cover three days with few attempts, most of them early.
+func TestPause(t *testing.T) {
+	var total time.Duration
+	attempts, firstHour := 1, 1
+	for total < 72*time.Hour {
+		d := pause(attempts)
+		if d < time.Second || d > longestRetry*6/5 {
+			t.Fatalf("pause after attempt %d is %s", attempts, d)
+		}
+		total += d
+		attempts++
+		if total < time.Hour {
+			firstHour++
+		}
+	}
+	if attempts < 22 || attempts > 35 || firstHour < 7 {
+		t.Errorf("%d attempts in 72 hours, %d in the first; want about 27 and 8", attempts, firstHour)
+	}
+	if pause(1<<30) > longestRetry*6/5 {
+		t.Error("the pause overflows")
+	}
+}
+
+func TestSnippet(t *testing.T) {
+	got := snippet([]byte("a\x00b\x1b[31mc\xff" + strings.Repeat("x", maxAnswer)))
+	if !strings.HasPrefix(got, "ab[31mcxxx") || len(got) > maxSnippet {
+		t.Errorf("snippet = %q", got[:min(len(got), 40)])
+	}
+}

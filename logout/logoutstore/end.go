@@ -1,0 +1,165 @@
+package logoutstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/logout"
+)
+
+// End implements logout.Ender.
+//
+//  1. Mark: one conditional update decides who ends what; a concurrent End waits for it and then finds nothing.
+//  2. Only then read the participations: whoever was issuing tokens held the session's row (see Lock), so none can be missed.
+//  3. Plan, and write the logout, its deliveries and its insurance job.
+func (s *Store) End(ctx context.Context, id string, req logout.Request, at time.Time, plan logout.PlanFunc) (*logout.Plan, error) {
+	var p *logout.Plan
+	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		mark := s.endSessions
+		if req.Target.OnlyParticipation {
+			mark = s.endParticipations
+		}
+		ended, leaving, err := mark(ctx, id, req, at)
+		if err != nil || len(ended) == 0 {
+			return err
+		}
+		if p, err = plan(ctx, ended, leaving); err != nil {
+			return err
+		}
+		return s.write(ctx, p)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// AfterTx implements logout.Ender.
+func (s *Store) AfterTx(ctx context.Context, fn func(committed bool)) { s.db.AfterTx(ctx, fn) }
+
+func (s *Store) endSessions(ctx context.Context, id string, req logout.Request, at time.Time) ([]logout.Session, []logout.Participation, error) {
+	where, args := target(req, at)
+	if req.Target.SessionID == "" {
+		// Several rows are locked in one order, so that two such logouts cannot wait for each other.
+		where = "id IN (SELECT id FROM logout_sessions WHERE " + where + " ORDER BY id" + s.lock("UPDATE") + ")"
+	}
+	var rows []sessionRow
+	res := s.db.Writer(ctx).Raw("UPDATE logout_sessions SET ended_at = ?, logout_id = ? WHERE "+where+" RETURNING "+sessionColumns,
+		append([]any{database.Micros(at), id}, args...)...).Scan(&rows)
+	if res.Error != nil {
+		return nil, nil, fmt.Errorf("logoutstore: ending sessions: %w", res.Error)
+	}
+	ended := sessions(rows)
+	leaving, err := s.participationsOf(ctx, ended)
+	return ended, leaving, err
+}
+
+// endParticipations takes the sessions' rows first, as an issuer does, so that nobody joins between the end and its commit.
+func (s *Store) endParticipations(ctx context.Context, _ string, req logout.Request, at time.Time) ([]logout.Session, []logout.Participation, error) {
+	where, args := target(req, at)
+	var rows []sessionRow
+	res := s.db.Writer(ctx).Raw("SELECT "+sessionColumns+" FROM logout_sessions WHERE "+where+" ORDER BY id"+s.lock("UPDATE"), args...).Scan(&rows)
+	if res.Error != nil {
+		return nil, nil, fmt.Errorf("logoutstore: locking sessions: %w", res.Error)
+	}
+	var left []participationRow
+	for _, row := range rows {
+		var gone []participationRow
+		res := s.db.Writer(ctx).Raw("UPDATE logout_participations SET ended_at = ? WHERE session_id = ? AND client_id = ? AND ended_at IS NULL RETURNING "+participationColumns,
+			database.Micros(at), row.ID, req.Target.ClientID).Scan(&gone)
+		if res.Error != nil {
+			return nil, nil, fmt.Errorf("logoutstore: ending participations: %w", res.Error)
+		}
+		left = append(left, gone...)
+	}
+	return sessions(rows), participations(left), nil
+}
+
+// target turns a request's target into a condition on logout_sessions.
+func target(req logout.Request, at time.Time) (string, []any) {
+	t := req.Target
+	conditions := []string{"ended_at IS NULL"}
+	var args []any
+	add := func(condition string, values ...any) {
+		conditions = append(conditions, condition)
+		args = append(args, values...)
+	}
+	if t.SessionID != "" {
+		add("id = ?", t.SessionID)
+	}
+	if t.Subject != "" {
+		add("subject = ?", t.Subject)
+	}
+	if t.DeviceID != "" {
+		add("device_id = ?", t.DeviceID)
+	}
+	if t.ClientID != "" {
+		add("id IN (SELECT session_id FROM logout_participations WHERE client_id = ? AND ended_at IS NULL)", t.ClientID)
+	}
+	if t.ExceptSessionID != "" {
+		add("id <> ?", t.ExceptSessionID)
+	}
+	if req.Cause == logout.CauseIdle || req.Cause == logout.CauseExpired {
+		add("(idle_until <= ? OR expires_at <= ?)", database.Micros(at), database.Micros(at))
+	}
+	return strings.Join(conditions, " AND "), args
+}
+
+type logoutRow struct {
+	ID          string
+	Cause       string
+	Actor       string
+	Target      string
+	InitiatorID string
+	Sessions    int
+	JobID       *int64
+	CreatedAt   int64 `gorm:"autoCreateTime:false"`
+}
+
+func (logoutRow) TableName() string { return "logouts" }
+
+func (s *Store) write(ctx context.Context, p *logout.Plan) error {
+	actor, err := json.Marshal(p.Request.Actor)
+	if err != nil {
+		return fmt.Errorf("logoutstore: %w", err)
+	}
+	aim, err := json.Marshal(p.Request.Target)
+	if err != nil {
+		return fmt.Errorf("logoutstore: %w", err)
+	}
+	row := logoutRow{
+		ID: p.LogoutID, Cause: string(p.Request.Cause), Actor: string(actor), Target: string(aim), InitiatorID: p.Request.InitiatorClientID,
+		Sessions: len(p.Sessions), CreatedAt: database.Micros(p.At),
+	}
+	rows := make([]deliveryRow, len(p.Deliveries))
+	pending := false
+	for i, d := range p.Deliveries {
+		rows[i] = newDeliveryRow(d)
+		pending = pending || d.State == logout.StatePending
+	}
+	if pending {
+		ids, err := s.db.Enqueue(ctx, river.InsertManyParams{
+			Args: insuranceJob{LogoutID: p.LogoutID}, InsertOpts: &river.InsertOpts{Queue: queueFirst, ScheduledAt: p.InsureAt},
+		})
+		if err != nil {
+			return err
+		}
+		row.JobID = &ids[0]
+	}
+	if err := s.db.Writer(ctx).Create(&row).Error; err != nil {
+		return fmt.Errorf("logoutstore: writing the logout: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := s.db.Writer(ctx).CreateInBatches(rows, chunk).Error; err != nil {
+		return fmt.Errorf("logoutstore: writing deliveries: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package logoutstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/logout"
+)
+
+// The queues: what a person may be waiting for never stands behind the backlog of a receiver that is down.
+const (
+	queueFirst = "logout"
+	queueRetry = "logout_retry"
+)
+
+// insuranceJob makes sure that a logout's pending deliveries are attempted although the node that ended the session died.
+type insuranceJob struct {
+	LogoutID string `json:"logout_id"`
+}
+
+// Kind implements river.JobArgs.
+func (insuranceJob) Kind() string { return "logout_insurance" }
+
+// retryJob is the next turn of one delivery.
+type retryJob struct {
+	DeliveryID string `json:"delivery_id"`
+	NextAt     int64  `json:"next_at"` // microseconds: the turn it stands for
+}
+
+// Kind implements river.JobArgs.
+func (retryJob) Kind() string { return "logout_retry" }
+
+func newRetryJob(deliveryID string, nextAt time.Time) river.InsertManyParams {
+	return river.InsertManyParams{
+		Args:       retryJob{DeliveryID: deliveryID, NextAt: database.Micros(nextAt)},
+		InsertOpts: &river.InsertOpts{Queue: queueRetry, ScheduledAt: nextAt},
+	}
+}
+
+// Work returns what a node needs to run the engine's jobs; add other workers to it and give it to database.DB.StartQueue.
+//
+// workers is the number of logouts and of retries that the node works on at once; attemptTimeout is that of the engine.
+func Work(engine *logout.Engine, workers int, attemptTimeout time.Duration) database.Work {
+	all := river.NewWorkers()
+	river.AddWorker(all, &insuranceWorker{engine: engine})
+	river.AddWorker(all, &retryWorker{engine: engine})
+	return database.Work{Workers: all, Queues: map[string]int{queueFirst: workers, queueRetry: workers}, JobTimeout: attemptTimeout + jobMargin}
+}
+
+// jobMargin is what a job may take beyond its attempt: a turn in the queue of a full receiver, and the record.
+const jobMargin = 5 * time.Second
+
+type insuranceWorker struct {
+	river.WorkerDefaults[insuranceJob]
+	engine *logout.Engine
+}
+
+// Work implements river.Worker.
+func (w *insuranceWorker) Work(ctx context.Context, job *river.Job[insuranceJob]) error {
+	return w.engine.Deliver(ctx, job.Args.LogoutID)
+}
+
+// NextRetry implements river.Worker.
+func (w *insuranceWorker) NextRetry(job *river.Job[insuranceJob]) time.Time { return soon(job.Attempt) }
+
+type retryWorker struct {
+	river.WorkerDefaults[retryJob]
+	engine *logout.Engine
+}
+
+// Work implements river.Worker.
+func (w *retryWorker) Work(ctx context.Context, job *river.Job[retryJob]) error {
+	return w.engine.DeliverOne(ctx, job.Args.DeliveryID, database.Time(job.Args.NextAt))
+}
+
+// NextRetry implements river.Worker.
+func (w *retryWorker) NextRetry(job *river.Job[retryJob]) time.Time { return soon(job.Attempt) }
+
+// soon is when a job is worked again that failed itself, which says that the database did: a receiver's failure is recorded and has its
+// own schedule.
+func soon(attempt int) time.Time {
+	return time.Now().Add(min(time.Duration(attempt)*2*time.Second, time.Minute))
+}

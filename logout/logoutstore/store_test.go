@@ -1,0 +1,47 @@
+package logoutstore_test
+
+import (
+	"testing"
+
+	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/database/databasetest"
+	"github.com/exeunt-id/exeunt/logout/logoutstore"
+	"github.com/exeunt-id/exeunt/logout/logouttest"
+)
+
+func TestStore(t *testing.T) {
+	for name, url := range map[string]func(testing.TB) string{"sqlite": databasetest.SQLiteURL, "postgres": databasetest.PostgresURL} {
+		t.Run(name, func(t *testing.T) {
+			logouttest.TestStore(t, func(t *testing.T) logouttest.Opened {
+				db := databasetest.Open(t, url(t))
+				return logouttest.Opened{Store: logoutstore.New(db), Tx: db.Tx, Insured: func(t *testing.T) { insured(t, db) }}
+			})
+		})
+	}
+}
+
+// insured checks the two invariants of the logout package's documentation against the queue's own table.
+func insured(t *testing.T, db *database.DB) {
+	t.Helper()
+	argument := func(name string) string {
+		if db.Postgres() {
+			return "args->>'" + name + "'"
+		}
+		return "json_extract(args, '$." + name + "')"
+	}
+	open := "j.state NOT IN ('completed', 'cancelled', 'discarded')"
+	for what, query := range map[string]string{
+		"logouts with a pending delivery and no insurance job": `SELECT count(DISTINCT logout_id) FROM logout_deliveries d WHERE state = 'pending' AND NOT EXISTS
+			(SELECT 1 FROM river_job j WHERE j.kind = 'logout_insurance' AND ` + argument("logout_id") + ` = d.logout_id AND ` + open + `)`,
+		"retrying deliveries without a job of their own": `SELECT count(*) FROM logout_deliveries d WHERE state = 'retrying' AND NOT EXISTS
+			(SELECT 1 FROM river_job j WHERE j.kind = 'logout_retry' AND ` + argument("delivery_id") + ` = d.id AND CAST(` + argument("next_at") + ` AS BIGINT) = d.next_at AND ` + open + `)`,
+	} {
+		var n int
+		if err := db.Reader(t.Context()).Raw(query).Scan(&n).Error; err != nil {
+			t.Fatal(err)
+		}
+		if n != 0 {
+			t.Errorf("%d %s", n, what)
+		}
+	}
+}

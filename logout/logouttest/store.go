@@ -1,0 +1,430 @@
+package logouttest
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/exeunt-id/exeunt/logout"
+)
+
+// Opened is a store under test.
+type Opened struct {
+	Store logout.Store
+
+	// Tx runs fn in one transaction of the store.
+	Tx func(ctx context.Context, fn func(ctx context.Context) error) error
+
+	// Insured fails the test unless every logout with a pending delivery has its insurance job and every retrying delivery a job of its
+	// own.
+	Insured func(t *testing.T)
+}
+
+// TestStore is the conformance suite of logout.Store: what the engine relies on. open returns an empty store.
+func TestStore(t *testing.T, open func(t *testing.T) Opened) {
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, s Opened)
+	}{
+		{"session", testSession},
+		{"join", testJoin},
+		{"end", testEnd},
+		{"targets", testTargets},
+		{"only participation", testOnlyParticipation},
+		{"rollback", testRollback},
+		{"concurrent ends", testConcurrentEnds},
+		{"end against issue", testEndAgainstIssue},
+		{"settle", testSettle},
+		{"redeliver", testRedeliver},
+		{"lapsed", testLapsed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := open(t)
+			test.run(t, s)
+			s.Insured(t)
+		})
+	}
+}
+
+// epoch is the suite's time; it has microseconds, which a store must keep.
+var epoch = time.Date(2026, 3, 4, 5, 6, 7, 891011000, time.UTC)
+
+func newSession(subject string) logout.Session {
+	id := logout.NewID()
+	hash := sha256.Sum256([]byte(id))
+	return logout.Session{
+		ID: id, Subject: subject, SecretHash: hash[:], AuthTime: epoch, CreatedAt: epoch, SeenAt: epoch,
+		IdleUntil: epoch.Add(time.Hour), ExpiresAt: epoch.Add(24 * time.Hour), Address: "192.0.2.7", UserAgent: "suite",
+	}
+}
+
+// start begins a session in which the clients take part.
+func start(t *testing.T, s Opened, subject string, clients ...string) logout.Session {
+	t.Helper()
+	session := newSession(subject)
+	must(t, s.Store.Start(t.Context(), session))
+	for _, c := range clients {
+		_, err := s.Store.Join(t.Context(), session.ID, c, subject, epoch)
+		must(t, err)
+	}
+	return session
+}
+
+// plan tells every leaving client by a pending delivery.
+func plan(id string, req logout.Request) logout.PlanFunc {
+	return func(_ context.Context, sessions []logout.Session, leaving []logout.Participation) (*logout.Plan, error) {
+		p := &logout.Plan{LogoutID: id, Request: req, At: epoch, Sessions: sessions, Leaving: leaving, InsureAt: epoch.Add(15 * time.Second)}
+		for _, part := range leaving {
+			p.Deliveries = append(p.Deliveries, logout.Delivery{
+				ID: logout.NewID(), LogoutID: id, ClientID: part.ClientID, Channel: logout.ChannelBackchannel, State: logout.StatePending, Cause: req.Cause,
+				SessionID: part.SessionID, SID: part.SID, Subject: part.Subject, URI: "https://rp.example/", Alg: "RS256",
+				CreatedAt: epoch, NextAt: epoch, GiveUpAt: epoch.Add(72 * time.Hour),
+			})
+		}
+		return p, nil
+	}
+}
+
+func end(ctx context.Context, s Opened, cause logout.Cause, target logout.Target) (*logout.Plan, error) {
+	req := logout.Request{Cause: cause, Actor: logout.Actor{Kind: "user"}, Target: target}
+	id := logout.NewID()
+	return s.Store.End(ctx, id, req, epoch, plan(id, req))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func testSession(t *testing.T, s Opened) {
+	want := start(t, s, "alice")
+	got, err := s.Store.Find(t.Context(), want.ID)
+	must(t, err)
+	if !got.AuthTime.Equal(want.AuthTime) || !got.IdleUntil.Equal(want.IdleUntil) || got.Address != want.Address || got.Subject != "alice" || !got.Live(epoch) {
+		t.Errorf("Find = %+v, want %+v", got, want)
+	}
+	hash := sha256.Sum256([]byte("another cookie"))
+	later := epoch.Add(time.Minute)
+	must(t, s.Store.Renew(t.Context(), want.ID, hash[:], later, later.Add(time.Hour)))
+	if _, err := s.Store.FindBySecret(t.Context(), want.SecretHash); !errors.Is(err, logout.ErrNoSession) {
+		t.Errorf("the old cookie still finds the session: %v", err)
+	}
+	got, err = s.Store.FindBySecret(t.Context(), hash[:])
+	must(t, err)
+	if got.ID != want.ID || !got.AuthTime.Equal(later) {
+		t.Errorf("after Renew = %+v", got)
+	}
+	for _, empty := range [][]byte{nil, {}} {
+		if _, err := s.Store.FindBySecret(t.Context(), empty); !errors.Is(err, logout.ErrNoSession) {
+			t.Errorf("FindBySecret(%v) = %v, want ErrNoSession", empty, err)
+		}
+	}
+	if _, err := s.Store.Lock(t.Context(), want.ID, got.IdleUntil); !errors.Is(err, logout.ErrNoSession) {
+		t.Errorf("Lock at the end of the idle lifetime = %v, want ErrNoSession", err)
+	}
+	if _, err := s.Store.Find(t.Context(), "nobody"); !errors.Is(err, logout.ErrNoSession) {
+		t.Errorf("Find of an unknown session = %v, want ErrNoSession", err)
+	}
+}
+
+func testJoin(t *testing.T, s Opened) {
+	session := start(t, s, "alice")
+	var mu sync.Mutex
+	sids := make(map[string]bool)
+	parallel(t, 8, func(int) error {
+		p, err := s.Store.Join(t.Context(), session.ID, "shop", "alice", epoch)
+		mu.Lock()
+		sids[p.SID] = true
+		mu.Unlock()
+		return err
+	})
+	if len(sids) != 1 {
+		t.Errorf("%d sids for one session and client, want 1", len(sids))
+	}
+	for sid := range sids {
+		p, found, err := s.Store.FindSID(t.Context(), sid)
+		must(t, err)
+		if p.ClientID != "shop" || found.ID != session.ID {
+			t.Errorf("FindSID = %+v, %+v", p, found)
+		}
+	}
+}
+
+func testEnd(t *testing.T, s Opened) {
+	session := start(t, s, "alice", "shop", "bank")
+	other := start(t, s, "alice", "shop")
+	p, err := end(t.Context(), s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+	must(t, err)
+	if len(p.Sessions) != 1 || len(p.Leaving) != 2 {
+		t.Fatalf("plan has %d sessions and %d leaving, want 1 and 2", len(p.Sessions), len(p.Leaving))
+	}
+	got, err := s.Store.Find(t.Context(), session.ID)
+	must(t, err)
+	if got.EndedAt.IsZero() || got.LogoutID != p.LogoutID {
+		t.Errorf("ended session = %+v", got)
+	}
+	if _, err := s.Store.Lock(t.Context(), session.ID, epoch); !errors.Is(err, logout.ErrNoSession) {
+		t.Errorf("Lock of an ended session = %v, want ErrNoSession", err)
+	}
+	if err := s.Store.Touch(t.Context(), session.ID, epoch, epoch); !errors.Is(err, logout.ErrNoSession) {
+		t.Errorf("Touch of an ended session = %v, want ErrNoSession", err)
+	}
+	if _, err := s.Store.Lock(t.Context(), other.ID, epoch); err != nil {
+		t.Errorf("the other session of the same person: %v", err)
+	}
+	again, err := end(t.Context(), s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+	if err != nil || again != nil {
+		t.Errorf("second End = %+v, %v; want nothing", again, err)
+	}
+	due, err := s.Store.Due(t.Context(), logout.Scope{LogoutID: p.LogoutID})
+	must(t, err)
+	if len(due) != 2 || due[0].SID == due[1].SID || due[0].Subject != "alice" {
+		t.Errorf("due = %+v", due)
+	}
+}
+
+func testTargets(t *testing.T, s Opened) {
+	phone := newSession("alice")
+	phone.DeviceID = "phone"
+	must(t, s.Store.Start(t.Context(), phone))
+	laptop := start(t, s, "alice", "shop")
+	office := start(t, s, "alice", "bank")
+	bob := start(t, s, "bob", "shop")
+	for _, test := range []struct {
+		name   string
+		target logout.Target
+		want   []string
+	}{
+		{"device", logout.Target{DeviceID: "phone"}, []string{phone.ID}},
+		{"subject at client", logout.Target{Subject: "alice", ClientID: "shop"}, []string{laptop.ID}},
+		{"all but one", logout.Target{Subject: "alice", ExceptSessionID: office.ID}, nil},
+		{"client", logout.Target{ClientID: "shop"}, []string{bob.ID}},
+		{"everyone", logout.Target{Everyone: true}, []string{office.ID}},
+	} {
+		p, err := end(t.Context(), s, logout.CauseAdmin, test.target)
+		must(t, err)
+		var got []string
+		if p != nil {
+			for _, session := range p.Sessions {
+				got = append(got, session.ID)
+			}
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s ended %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func testOnlyParticipation(t *testing.T, s Opened) {
+	session := start(t, s, "alice", "shop", "bank")
+	p, err := end(t.Context(), s, logout.CauseAccountApp, logout.Target{Subject: "alice", ClientID: "shop", OnlyParticipation: true})
+	must(t, err)
+	if len(p.Leaving) != 1 || p.Leaving[0].ClientID != "shop" {
+		t.Fatalf("leaving = %+v, want the shop", p.Leaving)
+	}
+	if _, err := s.Store.Lock(t.Context(), session.ID, epoch); err != nil {
+		t.Errorf("the session ended with its participation: %v", err)
+	}
+	back, err := s.Store.Join(t.Context(), session.ID, "shop", "alice", epoch)
+	must(t, err)
+	if back.SID == p.Leaving[0].SID {
+		t.Error("a client that came back has its old sid: the late logout token would end the new login")
+	}
+}
+
+func testRollback(t *testing.T, s Opened) {
+	session := start(t, s, "alice", "shop")
+	boom := errors.New("boom")
+	var told []bool
+	err := s.Tx(t.Context(), func(ctx context.Context) error {
+		p, err := end(ctx, s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+		if err != nil || p == nil {
+			t.Errorf("End in a transaction = %v, %v", p, err)
+		}
+		s.Store.AfterTx(ctx, func(committed bool) { told = append(told, committed) })
+		return boom
+	})
+	if !errors.Is(err, boom) || !slices.Equal(told, []bool{false}) {
+		t.Errorf("error %v, told %v; want boom and one rollback", err, told)
+	}
+	if _, err := s.Store.Lock(t.Context(), session.ID, epoch); err != nil {
+		t.Errorf("after the rollback the session is not live: %v", err)
+	}
+	left, err := s.Store.List(t.Context(), logout.Filter{})
+	must(t, err)
+	if len(left) != 0 {
+		t.Errorf("%d deliveries survived the rollback", len(left))
+	}
+}
+
+func testConcurrentEnds(t *testing.T, s Opened) {
+	for range 20 {
+		session := start(t, s, "alice", "shop", "bank")
+		var plans atomic.Int32
+		parallel(t, 4, func(i int) error {
+			target := logout.Target{SessionID: session.ID}
+			if i%2 == 1 {
+				target = logout.Target{Subject: "alice"}
+			}
+			p, err := end(t.Context(), s, logout.CauseAdmin, target)
+			if p != nil {
+				plans.Add(1)
+			}
+			return err
+		})
+		if plans.Load() != 1 {
+			t.Fatalf("%d logouts of one session, want 1", plans.Load())
+		}
+	}
+	all, err := s.Store.List(t.Context(), logout.Filter{Limit: 1000})
+	must(t, err)
+	if len(all) != 40 {
+		t.Errorf("%d deliveries for 20 logouts of 2 clients, want 40", len(all))
+	}
+}
+
+// testEndAgainstIssue races a token endpoint (lock, join) against a logout, a thousand times: either the issuer is refused, or its client
+// is told.
+func testEndAgainstIssue(t *testing.T, s Opened) {
+	for i := range 1000 {
+		session := start(t, s, fmt.Sprintf("user-%d", i))
+		var issued bool
+		var p *logout.Plan
+		parallel(t, 2, func(side int) (err error) {
+			if side == 0 {
+				p, err = end(t.Context(), s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+				return err
+			}
+			err = s.Tx(t.Context(), func(ctx context.Context) error {
+				if _, err := s.Store.Lock(ctx, session.ID, epoch); err != nil {
+					return err
+				}
+				_, err := s.Store.Join(ctx, session.ID, "shop", session.Subject, epoch)
+				return err
+			})
+			issued = err == nil
+			if errors.Is(err, logout.ErrNoSession) {
+				return nil
+			}
+			return err
+		})
+		if issued != (len(p.Leaving) == 1) {
+			t.Fatalf("race %d: tokens issued: %t, clients told: %d", i, issued, len(p.Leaving))
+		}
+	}
+}
+
+func testSettle(t *testing.T, s Opened) {
+	session := start(t, s, "alice", "shop", "bank", "mail")
+	p, err := end(t.Context(), s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+	must(t, err)
+	next := epoch.Add(3 * time.Second)
+	outcome := func(d logout.Delivery, state logout.State, status int) logout.Settlement {
+		return logout.Settlement{Delivery: d, State: state, NextAt: next, Attempt: &logout.Attempt{
+			DeliveryID: d.ID, Number: d.Attempts + 1, At: epoch, Duration: time.Millisecond, Status: status, Snippet: "hello", State: state,
+		}}
+	}
+	d := p.Deliveries
+	first := []logout.Settlement{outcome(d[0], logout.StateDelivered, 200), outcome(d[1], logout.StateRetrying, 503)}
+	moved, err := s.Store.Settle(t.Context(), epoch, first)
+	if err != nil || moved != 2 {
+		t.Fatalf("Settle = %d, %v; want 2", moved, err)
+	}
+	s.Insured(t) // one is still pending
+	moved, err = s.Store.Settle(t.Context(), epoch, []logout.Settlement{outcome(d[0], logout.StateRetrying, 500), outcome(d[1], logout.StateDelivered, 200)})
+	if err != nil || moved != 0 {
+		t.Errorf("Settle of a turn that is over moved %d, %v; want 0", moved, err)
+	}
+	if _, err := s.Store.Settle(t.Context(), epoch, []logout.Settlement{{Delivery: d[2], State: logout.StateRetrying, NextAt: next}}); err != nil {
+		t.Errorf("putting off: %v", err)
+	}
+	for i, want := range []struct {
+		state    logout.State
+		attempts int
+		rows     int
+	}{{logout.StateDelivered, 1, 2}, {logout.StateRetrying, 1, 2}, {logout.StateRetrying, 0, 0}} {
+		got, attempts, err := s.Store.Show(t.Context(), d[i].ID)
+		must(t, err)
+		if got.State != want.state || got.Attempts != want.attempts || len(attempts) != want.rows {
+			t.Errorf("delivery %d: %s after %d attempts, %d rows; want %+v", i, got.State, got.Attempts, len(attempts), want)
+		}
+	}
+	for _, scope := range []struct {
+		at   time.Time
+		want int
+	}{{next, 1}, {next.Add(time.Microsecond), 0}} {
+		due, err := s.Store.Due(t.Context(), logout.Scope{DeliveryID: d[1].ID, NextAt: scope.at})
+		must(t, err)
+		if len(due) != scope.want {
+			t.Errorf("turn at %s: %d due, want %d", scope.at, len(due), scope.want)
+		}
+	}
+}
+
+func testRedeliver(t *testing.T, s Opened) {
+	session := start(t, s, "alice", "shop", "bank")
+	p, err := end(t.Context(), s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+	must(t, err)
+	settle := make([]logout.Settlement, 2)
+	for i, state := range []logout.State{logout.StateDead, logout.StateDelivered} {
+		settle[i] = logout.Settlement{Delivery: p.Deliveries[i], State: state, Attempt: &logout.Attempt{DeliveryID: p.Deliveries[i].ID, Number: 1, At: epoch, State: state}}
+	}
+	if _, err := s.Store.Settle(t.Context(), epoch, settle); err != nil {
+		t.Fatal(err)
+	}
+	at := epoch.Add(time.Hour)
+	n, err := s.Store.Redeliver(t.Context(), logout.Filter{LogoutID: p.LogoutID}, at, at.Add(time.Hour))
+	if err != nil || n != 1 {
+		t.Fatalf("Redeliver = %d, %v; want only the dead one", n, err)
+	}
+	due, err := s.Store.Due(t.Context(), logout.Scope{DeliveryID: p.Deliveries[0].ID, NextAt: at})
+	must(t, err)
+	if len(due) != 1 || !due[0].GiveUpAt.Equal(at.Add(time.Hour)) {
+		t.Errorf("due = %+v", due)
+	}
+	if _, _, err := s.Store.Show(t.Context(), "nothing"); !errors.Is(err, logout.ErrNoDelivery) {
+		t.Errorf("Show of an unknown delivery = %v", err)
+	}
+}
+
+func testLapsed(t *testing.T, s Opened) {
+	session := start(t, s, "alice", "shop")
+	none, err := s.Store.Lapsed(t.Context(), epoch, 10)
+	must(t, err)
+	if len(none) != 0 {
+		t.Errorf("%d lapsed, want none", len(none))
+	}
+	p, err := end(t.Context(), s, logout.CauseIdle, logout.Target{SessionID: session.ID})
+	if err != nil || p != nil {
+		t.Errorf("the idle sweep ended an active session: %v, %v", p, err)
+	}
+	lapsed, err := s.Store.Lapsed(t.Context(), session.IdleUntil, 10)
+	must(t, err)
+	if len(lapsed) != 1 || lapsed[0].ID != session.ID {
+		t.Errorf("lapsed = %+v", lapsed)
+	}
+}
+
+// parallel runs fn n times at once and reports every error.
+func parallel(t *testing.T, n int, fn func(i int) error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if err := fn(i); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	wg.Wait()
+}

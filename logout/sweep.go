@@ -1,0 +1,38 @@
+package logout
+
+import (
+	"context"
+	"fmt"
+)
+
+// sweepBatch is how many lapsed sessions are read at a time.
+const sweepBatch = 200
+
+// Sweep ends the sessions that passed their idle or absolute lifetime, so that their relying parties are told. They were dead before: a
+// lifetime counts from the moment it passes. It returns how many it ended.
+func (e *Engine) Sweep(ctx context.Context) (int, error) {
+	ended := 0
+	for {
+		at := e.cfg.Now().UTC()
+		lapsed, err := e.cfg.Store.Lapsed(ctx, at, sweepBatch)
+		if err != nil {
+			return ended, fmt.Errorf("logout: sweeping: %w", err)
+		}
+		for _, s := range lapsed {
+			cause := CauseIdle
+			if !at.Before(s.ExpiresAt) {
+				cause = CauseExpired
+			}
+			out, err := e.End(ctx, Request{Cause: cause, Actor: Actor{Kind: "system"}, Target: Target{SessionID: s.ID}})
+			if err != nil {
+				return ended, fmt.Errorf("logout: sweeping session %s: %w", s.ID, err)
+			}
+			if out.LogoutID != "" {
+				ended++
+			}
+		}
+		if len(lapsed) < sweepBatch {
+			return ended, nil
+		}
+	}
+}

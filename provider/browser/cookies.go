@@ -1,0 +1,119 @@
+package browser
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// ReceiptLifetime is how long a browser may look at the receipts of its logout. Short, because computers are shared.
+const ReceiptLifetime = 15 * time.Minute
+
+// Cookies reads and writes the provider's cookies. Make it with NewCookies; it is a value and may be copied.
+type Cookies struct {
+	// Key signs receipt cookies. NewCookies fills it at random; nodes that serve the same issuer must be given the same one.
+	Key [32]byte
+
+	origin string // of the issuer: scheme://host[:port]
+	secure bool
+	prefix string
+}
+
+// NewCookies returns the cookies of an issuer (its URL). An https issuer gets Secure cookies with the prefix __Host-, which a
+// neighbouring subdomain can neither read nor plant (RFC 6265bis, 4.1.3.2); an http issuer, which can only be a loopback one, gets
+// plain names because browsers refuse the prefix there.
+func NewCookies(issuer string) Cookies {
+	c := Cookies{}
+	_, _ = rand.Read(c.Key[:]) // never fails
+	if u, err := url.Parse(issuer); err == nil {
+		c.origin = strings.ToLower(u.Scheme + "://" + u.Host)
+		c.secure = strings.EqualFold(u.Scheme, "https")
+	}
+	if c.secure {
+		c.prefix = "__Host-"
+	}
+	return c
+}
+
+// Session returns the secret of the session cookie; "" when there is none or it was not made by us.
+func (c Cookies) Session(r *http.Request) string { return c.secret(r, "exeunt_session") }
+
+// SetSession gives the browser the secret of its session. Call it after the transaction that stored its hash has committed. The
+// cookie lasts as long as the browser is open; the session's own lifetimes are kept on the server.
+func (c Cookies) SetSession(w http.ResponseWriter, secret string) {
+	c.set(w, "exeunt_session", secret, 0)
+}
+
+// DropSession takes the session cookie away from the browser.
+func (c Cookies) DropSession(w http.ResponseWriter) { c.set(w, "exeunt_session", "", -1) }
+
+// Browser returns the value of the browser-binding cookie; "" when there is none.
+func (c Cookies) Browser(r *http.Request) string { return c.secret(r, "exeunt_browser") }
+
+// EnsureBrowser returns the value of the browser-binding cookie and sets the cookie if there is none yet. Further calls for the
+// same request return the same value.
+func (c Cookies) EnsureBrowser(w http.ResponseWriter, r *http.Request) string {
+	if value := c.Browser(r); value != "" {
+		return value
+	}
+	value := NewSecret()
+	c.set(w, "exeunt_browser", value, 0)
+	r.AddCookie(&http.Cookie{Name: c.prefix + "exeunt_browser", Value: value})
+	return value
+}
+
+// Receipt returns the id of the logout whose receipts this browser may see; "" when there is none or the cookie is forged.
+func (c Cookies) Receipt(r *http.Request) string {
+	for _, cookie := range r.CookiesNamed(c.prefix + "exeunt_receipt") {
+		id, mac, found := strings.Cut(cookie.Value, ".")
+		if found && id != "" && hmac.Equal([]byte(mac), []byte(c.receiptMAC(id))) {
+			return id
+		}
+	}
+	return ""
+}
+
+// SetReceipt lets this browser see the receipts of a logout for ReceiptLifetime. The cookie is the logout's id with a MAC: a pointer
+// that nobody can make for another logout.
+func (c Cookies) SetReceipt(w http.ResponseWriter, logoutID string) {
+	c.set(w, "exeunt_receipt", logoutID+"."+c.receiptMAC(logoutID), ReceiptLifetime)
+}
+
+func (c Cookies) receiptMAC(logoutID string) string {
+	return mac(c.Key[:], "exeunt receipt 1", logoutID)
+}
+
+// mac is HMAC-SHA-256 over a purpose and a value. The purpose keeps an answer for one use from being valid for another.
+func mac(key []byte, purpose, value string) string {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(purpose + "\x00" + value))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// secret returns the first well-formed value: a neighbour on another port may have planted one of the same name, since cookies
+// ignore ports.
+func (c Cookies) secret(r *http.Request, name string) string {
+	for _, cookie := range r.CookiesNamed(c.prefix + name) {
+		if wellFormed(cookie.Value) {
+			return cookie.Value
+		}
+	}
+	return ""
+}
+
+// set writes a cookie: age 0 until the browser closes, negative to delete.
+func (c Cookies) set(w http.ResponseWriter, name, value string, age time.Duration) {
+	maxAge := int(age / time.Second)
+	if age < 0 {
+		maxAge = -1
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: c.prefix + name, Value: value, Path: "/", MaxAge: maxAge,
+		Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}

@@ -1,0 +1,84 @@
+package browser
+
+// The data of each template. Strings are plain text and are escaped by the template; URIs must have been validated by the caller.
+
+// LoginPage is the data of "login".
+type LoginPage struct {
+	ID         string // of the waiting authorization; empty for a plain login
+	Username   string // what was typed, or the login_hint
+	Error      string // why the last attempt failed; empty at first
+	Notice     string // why the person is asked although nothing went wrong; may be empty
+	ClientName string // the app that asks; empty for a plain login
+	CSRF       string
+}
+
+// ConsentPage is the data of "consent".
+type ConsentPage struct {
+	ID         string // of the waiting authorization
+	ClientName string
+	ClientURI  string // the app's home page; may be empty
+	PolicyURI  string // its privacy policy; may be empty
+	TosURI     string // its terms of service; may be empty
+	Username   string
+	Scopes     []ScopeText
+	CSRF       string
+}
+
+// ScopeText says in human words what a scope gives away.
+type ScopeText struct {
+	Scope string // as in the protocol
+	Title string // what the app gets
+	Text  string // one more sentence; may be empty
+}
+
+// LogoutConfirmPage is the data of "logout_confirm".
+type LogoutConfirmPage struct {
+	ClientName string   // the app that asks; empty if nobody knows
+	Username   string   // whose session would end
+	Apps       []string // names of those who would be told
+	Action     string   // path that the form is posted to
+	Hidden     []Field  // what the form carries besides csrf, in this order
+	CSRF       string
+	CancelURI  string // where "stay" leads; empty means "/"
+}
+
+// Field is a hidden field of a form.
+type Field struct{ Name, Value string }
+
+// LoggedOutPage is the data of "logged_out". It names no person: computers are shared.
+type LoggedOutPage struct {
+	Apps           []AppReceipt
+	Summary        string // one sentence over all apps; empty without Apps
+	Retrying       bool   // somebody is still to be told
+	Told, Total    int
+	RefreshSeconds int // the page asks again after so many seconds; 0: it does not
+	ReturnURI      string
+	ReturnName     string
+}
+
+// AppReceipt is what became of telling one app.
+type AppReceipt struct {
+	Name  string
+	State string // told, retrying or failed: chooses the mark
+	Text  string // the same in words
+}
+
+// ErrorPage is the data of "error".
+type ErrorPage struct {
+	Title     string
+	Message   string
+	Hint      string
+	RequestID string // what the person can give to the operator; may be empty
+}
+
+// FormPostPage is the data of "form_post" (OAuth 2.0 Form Post Response Mode). Use Renderer.FormPost, which also sets the script.
+type FormPostPage struct {
+	Action string // the validated redirect URI
+	Fields []Field
+}
+
+// HomePage is the data of "home".
+type HomePage struct {
+	SignedIn bool
+	Username string
+}

@@ -1,0 +1,123 @@
+package browser
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"math"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// defaultLocale is the language of pages that say nothing else.
+const defaultLocale = "en"
+
+// autoSubmit posts the form at once. It calls the prototype's method because a field named "submit" would hide the form's own.
+const autoSubmit = `HTMLFormElement.prototype.submit.call(document.getElementById("form-post"));`
+
+// Renderer turns templates into answers. It is safe for concurrent use.
+type Renderer struct {
+	pages   map[string]*template.Template
+	product string
+}
+
+// Page is one answer to a browser.
+type Page struct {
+	Title      string
+	FormAction []string // where the form's answer may redirect to, besides us: validated redirect URIs, their origins or schemes
+	Script     string   // the one inline script, trusted, given a nonce; only form_post has one
+	Data       any      // the struct that belongs to the template, see pages.go
+	Locale     string   // language tag; Defaults to "en"
+}
+
+// view is what a template sees.
+type view struct {
+	Page
+	Product string
+	Nonce   string
+	Script  template.JS
+}
+
+// NewRenderer parses all templates: layout.html and, inside it, each other *.html in the top folder of files, known by its name
+// without the extension. Static files are named by {{asset "name"}}; product is the name in the title and the header.
+func NewRenderer(files fs.FS, assets *Assets, product string) (*Renderer, error) {
+	layout, err := template.New("layout.html").Funcs(template.FuncMap{"asset": assets.url}).ParseFS(files, "layout.html")
+	if err != nil {
+		return nil, fmt.Errorf("browser: parsing the layout: %w", err)
+	}
+	names, err := fs.Glob(files, "*.html")
+	if err != nil {
+		return nil, fmt.Errorf("browser: listing the templates: %w", err)
+	}
+	r := &Renderer{pages: map[string]*template.Template{}, product: product}
+	for _, name := range names {
+		if name == "layout.html" {
+			continue
+		}
+		page, err := layout.Clone()
+		if err == nil {
+			page, err = page.ParseFS(files, name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("browser: parsing the template %s: %w", name, err)
+		}
+		r.pages[strings.TrimSuffix(name, path.Ext(name))] = page
+	}
+	return r, nil
+}
+
+// Render answers with the named template. The answer carries the security headers of every page; nothing is sent when the template
+// fails, so that the boundary can still answer with an error.
+func (r *Renderer) Render(c echo.Context, status int, name string, p Page) error {
+	page, ok := r.pages[name]
+	if !ok {
+		return fmt.Errorf("browser: no template is called %q", name)
+	}
+	v := view{Page: p, Product: r.product, Script: template.JS(p.Script)} //nolint:gosec // our own constant
+	if v.Locale == "" {
+		v.Locale = defaultLocale
+	}
+	if p.Script != "" {
+		v.Nonce = NewSecret()
+	}
+	var body bytes.Buffer
+	if err := page.ExecuteTemplate(&body, "layout.html", v); err != nil {
+		return fmt.Errorf("browser: rendering %s: %w", name, err)
+	}
+	secure(c.Response().Header(), p.FormAction, v.Nonce)
+	return c.HTMLBlob(status, body.Bytes())
+}
+
+// Error answers with the page of an error: its status, its texts, Retry-After, and the request's id so that the operator can find
+// the log line.
+func (r *Renderer) Error(c echo.Context, e *Error) error {
+	SetRetryAfter(c.Response().Header(), e.RetryAfter)
+	data := ErrorPage{
+		Title: e.Title, Message: e.Message, Hint: e.Hint, RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
+	}
+	if data.Title == "" {
+		data.Title = http.StatusText(e.status())
+	}
+	return r.Render(c, e.status(), "error", Page{Title: data.Title, Data: data})
+}
+
+// SetRetryAfter says when trying again makes sense, in whole seconds, rounded up (RFC 9110, 10.2.3). Nothing is said for 0.
+func SetRetryAfter(h http.Header, after time.Duration) {
+	if after > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+	}
+}
+
+// FormPost answers an authorization request by a form that posts itself to action, the validated redirect URI (OAuth 2.0 Form Post
+// Response Mode, 2). Without scripts the person presses its button.
+func (r *Renderer) FormPost(c echo.Context, action string, fields []Field) error {
+	return r.Render(c, http.StatusOK, "form_post", Page{
+		Title: "Continue", FormAction: []string{action}, Script: autoSubmit, Data: FormPostPage{Action: action, Fields: fields},
+	})
+}

@@ -1,0 +1,101 @@
+package provider
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/protocol"
+	"github.com/exeunt-id/exeunt/provider/signout"
+	"github.com/exeunt-id/exeunt/provider/store"
+)
+
+// User is a person of the configuration.
+type User = store.ConfiguredUser
+
+// Config makes a Provider. Durations of 0 mean what their comments say; use the program's configuration for its defaults.
+type Config struct {
+	Issuer     string           // public URL: scheme, host and optional port
+	DB         *database.DB     // open and migrated; the provider does not close it
+	Secrets    [][32]byte       // newest first: the first encrypts, all of them decrypt
+	Algorithms []string         // of signatures: RS256, ES256, EdDSA
+	Outgoing   *logout.Outgoing // for calls to relying parties
+
+	Tokens   protocol.Lifetimes      // none of them 0
+	Sessions signout.Lifetimes       // 0 turns a bound off
+	Login    identity.Limits         // 0 turns a limit off
+	Password identity.PasswordParams // 0: the default
+	Logout   Logout
+
+	Retention      time.Duration // how long ended sessions, logouts and deliveries are kept; 0: for ever
+	TrustedProxies []netip.Prefix
+
+	Users   []User            // created or updated by Start
+	Clients []identity.Client // created or updated by Start
+
+	Now    func() time.Time // Defaults to time.Now.
+	Logger *slog.Logger     // Defaults to slog.Default.
+}
+
+// Logout says how relying parties are told.
+type Logout struct {
+	Wait           time.Duration // how long a person waits at most for them to confirm; 0: not at all
+	AttemptTimeout time.Duration // of one delivery attempt; 0: 10 s
+	RetryFor       time.Duration // how long a delivery is retried; 0: not at all
+	Workers        int           // logouts, and retries, that this node works on at once; 0: 64
+}
+
+// complete sets defaults and refuses what contradicts itself. Errors name the field.
+func (c *Config) complete() error {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Logout.AttemptTimeout <= 0 {
+		c.Logout.AttemptTimeout = 10 * time.Second
+	}
+	if c.Logout.RetryFor == 0 {
+		c.Logout.RetryFor = -1 // the engine's word for it
+	}
+	if c.Logout.Workers <= 0 {
+		c.Logout.Workers = 64
+	}
+	issuer, err := url.Parse(c.Issuer)
+	switch {
+	case err != nil, issuer.Host == "", issuer.Scheme != "http" && issuer.Scheme != "https":
+		return fmt.Errorf("provider: Config.Issuer: %q is not an http or https URL", c.Issuer)
+	case issuer.Path != "" && issuer.Path != "/", issuer.RawQuery != "", issuer.Fragment != "":
+		return fmt.Errorf("provider: Config.Issuer: %q has more than scheme, host and port", c.Issuer)
+	case c.DB == nil:
+		return errors.New("provider: Config.DB is missing")
+	case len(c.Secrets) == 0:
+		return errors.New("provider: Config.Secrets is empty; one secret of 32 bytes is needed")
+	case c.Outgoing == nil:
+		return errors.New("provider: Config.Outgoing is missing")
+	case !slices.Contains(c.Algorithms, "RS256"):
+		return errors.New("provider: Config.Algorithms lacks RS256, which every OpenID Provider must support (OpenID Connect Core 1.0, 15.1)")
+	case c.Tokens.Code <= 0, c.Tokens.Access <= 0, c.Tokens.ID <= 0, c.Tokens.Refresh <= 0:
+		return errors.New("provider: Config.Tokens: every lifetime must be longer than 0")
+	}
+	return nil
+}
+
+// derive makes a key for one purpose out of the newest secret.
+func (c *Config) derive(purpose string) ([32]byte, error) {
+	key, err := hkdf.Key(sha256.New, c.Secrets[0][:], nil, purpose, 32)
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("provider: deriving a key: %w", err)
+	}
+	return [32]byte(key), nil
+}

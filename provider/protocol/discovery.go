@@ -1,0 +1,75 @@
+package protocol
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+)
+
+// ACR is the authentication context of every login with name and password: level 1 of ISO/IEC 29115 (Core 2, acr).
+const ACR = "1"
+
+// scopes that the provider knows.
+var supportedScopes = []string{
+	oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, oidc.ScopeAddress, oidc.ScopePhone, oidc.ScopeOfflineAccess,
+}
+
+// metadata adds to what zitadel/oidc knows of provider metadata, and says no explicitly where an absent member could mean yes.
+type metadata struct {
+	oidc.DiscoveryConfiguration
+	RequestParameterSupported                  bool     `json:"request_parameter_supported"`
+	ClaimsParameterSupported                   bool     `json:"claims_parameter_supported"`
+	AuthorizationResponseIssParameterSupported bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207, 3
+	FrontchannelLogoutSupported                bool     `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSessionSupported         bool     `json:"frontchannel_logout_session_supported"`
+	PromptValuesSupported                      []string `json:"prompt_values_supported"`
+}
+
+// Discovery answers GET /.well-known/openid-configuration (OpenID Connect Discovery 1.0, 4). The document is made once.
+type Discovery struct{ document []byte }
+
+// NewDiscovery makes the document. It advertises exactly what works.
+func NewDiscovery(s Settings) (*Discovery, error) {
+	document, err := json.Marshal(metadata{
+		DiscoveryConfiguration: oidc.DiscoveryConfiguration{
+			Issuer:                                    s.Issuer,
+			AuthorizationEndpoint:                     s.URL(PathAuthorize),
+			TokenEndpoint:                             s.URL(PathToken),
+			IntrospectionEndpoint:                     s.URL(PathIntrospect),
+			UserinfoEndpoint:                          s.URL(PathUserinfo),
+			RevocationEndpoint:                        s.URL(PathRevoke),
+			EndSessionEndpoint:                        s.URL(PathEndSession),
+			JwksURI:                                   s.URL(PathKeys),
+			ScopesSupported:                           supportedScopes,
+			ResponseTypesSupported:                    []string{string(oidc.ResponseTypeCode)},
+			ResponseModesSupported:                    []string{string(oidc.ResponseModeQuery), string(oidc.ResponseModeFormPost)},
+			GrantTypesSupported:                       []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken},
+			ACRValuesSupported:                        []string{ACR},
+			SubjectTypesSupported:                     []string{"public"},
+			IDTokenSigningAlgValuesSupported:          s.Algorithms,
+			TokenEndpointAuthMethodsSupported:         []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodNone},
+			RevocationEndpointAuthMethodsSupported:    []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodNone},
+			IntrospectionEndpointAuthMethodsSupported: []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost},
+			ClaimTypesSupported:                       []string{"normal"},
+			ClaimsSupported:                           supportedClaims(),
+			CodeChallengeMethodsSupported:             []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},
+			BackChannelLogoutSupported:                true,
+			BackChannelLogoutSessionSupported:         true,
+		},
+		AuthorizationResponseIssParameterSupported: true,
+		PromptValuesSupported:                      supportedPrompts,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("protocol: provider metadata: %w", err)
+	}
+	return &Discovery{document: document}, nil
+}
+
+// Get answers with the document.
+func (d *Discovery) Get(c echo.Context) error {
+	c.Response().Header().Set("Cache-Control", "public, max-age=300")
+	return c.JSONBlob(http.StatusOK, d.document)
+}

@@ -1,0 +1,145 @@
+package protocol
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/identity"
+)
+
+// codeGrace is how long the same client may present a code again without harm: its first answer may have been lost, or two of its
+// tabs race.
+const codeGrace = 5 * time.Second
+
+// participant is what an exchange needs of sessions.
+type participant interface {
+	Locker
+	Join(ctx context.Context, sessionID, clientID, subject string, at time.Time) (logout.Participation, error)
+}
+
+// Exchange turns an authorization code into tokens (RFC 6749, 4.1.3; RFC 7636, 4.5; OpenID Connect Core 1.0, 3.1.3):
+//
+//  1. Find the code. It must be this client's, for this redirect URI, with the verifier of its challenge.
+//  2. A code that was used already: see reuse.
+//  3. In one transaction: lock the session (a code issued before a logout is dead after it, also for offline access), consume the code
+//     (of any number of parallel exchanges one succeeds), join the session, store grant and tokens.
+//  4. Sign the ID token.
+//
+// The ID token is signed after the commit, because its sid comes out of the transaction and a signature must not hold the session's row. If
+// signing fails the answer is server_error, the tokens stay unknown to everybody and die with the session, and the relying party has
+// a participation it will be told about: it can start over.
+type Exchange struct {
+	Settings
+	Tx             Transactions
+	Authorizations identity.Authorizations
+	Grants         identity.Grants
+	Sessions       participant
+	Signer         Signer
+	Reuse          *Reuse
+}
+
+func (e *Exchange) exchange(c echo.Context, client identity.Client, p parameters) (*oidc.AccessTokenResponse, error) {
+	ctx, now := c.Request().Context(), e.Now().UTC()
+	if p["code"] == "" || p["redirect_uri"] == "" {
+		return nil, invalidRequest("The parameters code and redirect_uri are required.")
+	}
+	hash := browser.Hash(p["code"])
+	a, err := e.Authorizations.FindCode(ctx, hash)
+	if errors.Is(err, identity.ErrNoAuthorization) {
+		return nil, invalidGrant("The code is unknown or has expired.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := checkCode(a, client, p); err != nil {
+		return nil, err
+	}
+	if !a.ConsumedAt.IsZero() {
+		if now.Sub(a.ConsumedAt) > codeGrace {
+			grant := identity.Grant{ID: a.GrantID, SessionID: a.SessionID, ClientID: client.ID, Subject: a.Subject, CreatedAt: a.ConsumedAt}
+			if err := e.Reuse.end(c, grant, now); err != nil {
+				return nil, err
+			}
+		}
+		return nil, invalidGrant("The code has been used already.")
+	}
+	if !now.Before(a.ExpiresAt) {
+		return nil, invalidGrant("The code is unknown or has expired.")
+	}
+	grant, tokens, err := e.redeem(ctx, client, a, hash, now)
+	if err != nil {
+		return nil, err
+	}
+	idToken := ""
+	if slices.Contains(grant.Scopes, oidc.ScopeOpenID) {
+		if idToken, err = e.idToken(ctx, e.Signer, client, grant, grant.SID, tokens.access, now); err != nil {
+			return nil, err
+		}
+	}
+	return tokens.response(grant.Scopes, idToken), nil
+}
+
+// redeem is the transaction of an exchange.
+func (e *Exchange) redeem(ctx context.Context, client identity.Client, a identity.Authorization, hash []byte, now time.Time) (identity.Grant, issued, error) {
+	grant := identity.Grant{
+		ID: logout.NewID(), ClientID: client.ID, Subject: a.Subject, SessionID: a.SessionID, Scopes: a.Request.Scopes,
+		Offline: slices.Contains(a.Request.Scopes, oidc.ScopeOfflineAccess), Nonce: a.Request.Nonce, AuthTime: a.AuthTime, CreatedAt: now,
+	}
+	var tokens issued
+	err := e.Tx.Tx(ctx, func(ctx context.Context) error {
+		session, err := e.Sessions.Lock(ctx, a.SessionID, now)
+		if err != nil {
+			return err
+		}
+		if err := e.Authorizations.Consume(ctx, hash, grant.ID, now); err != nil {
+			return err
+		}
+		part, err := e.Sessions.Join(ctx, a.SessionID, client.ID, a.Subject, now)
+		if err != nil {
+			return err
+		}
+		grant.SID = part.SID
+		until := session.ExpiresAt
+		if grant.Offline {
+			until = time.Time{}
+		}
+		tokens = e.issue(grant, grant.Scopes, client.Allows(identity.GrantRefreshToken), until, now)
+		return e.Grants.Create(ctx, grant, tokens.rows...)
+	})
+	switch {
+	case errors.Is(err, logout.ErrNoSession):
+		return grant, tokens, invalidGrant("The session that the code belongs to has ended.")
+	case errors.Is(err, identity.ErrNoAuthorization):
+		return grant, tokens, invalidGrant("The code has been used already.")
+	}
+	return grant, tokens, err
+}
+
+// checkCode verifies that the request is the answer to the one that the code was issued for.
+func checkCode(a identity.Authorization, client identity.Client, p parameters) error {
+	switch {
+	case a.ClientID != client.ID:
+		return invalidGrant("The code was issued to another client.")
+	case subtle.ConstantTimeCompare([]byte(a.Request.RedirectURI), []byte(p["redirect_uri"])) != 1:
+		return invalidGrant("The redirect_uri is not the one that the code was issued for.")
+	case a.Request.CodeChallenge == "" && p["code_verifier"] != "":
+		// A challenge that an attacker removed from the request must not go unnoticed (RFC 9700, 2.1.1).
+		return invalidGrant("A code_verifier was sent, but the authorization request had no code_challenge.")
+	case a.Request.CodeChallenge != "" && !verifierMatches(a.Request, p["code_verifier"]):
+		return invalidGrant("The code_verifier is missing or does not belong to the code_challenge.")
+	}
+	return nil
+}
+
+func verifierMatches(r identity.AuthorizationRequest, verifier string) bool {
+	return verifier != "" && oidc.VerifyCodeChallenge(
+		&oidc.CodeChallenge{Challenge: r.CodeChallenge, Method: oidc.CodeChallengeMethod(r.CodeChallengeMethod)}, verifier)
+}

@@ -1,0 +1,140 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
+)
+
+// consentReader remembers what people agreed to.
+type consentReader interface {
+	Consent(ctx context.Context, subject, clientID string) (identity.Consent, error)
+}
+
+// Flow takes an authorization request as far as it goes without the person. Authorize starts it, Resume continues it.
+type Flow struct {
+	Settings
+	Tx       Transactions
+	Consents consentReader
+	Activity signout.Activity
+	Current  signout.Current
+	Respond  Responder
+}
+
+// hooks are the two ways in which an authorization leaves the flow.
+type hooks struct {
+	// ask sends the person to a page; it is called with the path and with the error that prompt=none gets instead.
+	ask func(path string, e *oidc.Error) error
+	// record stores the authorization with its code, in the transaction that has locked the session.
+	record func(ctx context.Context, a identity.Authorization) error
+}
+
+// advance decides what the request still needs and answers it when that is nothing:
+//
+//  1. A live session whose login satisfies prompt, max_age and id_token_hint, or else the login page.
+//  2. Consent, or else the consent page.
+//  3. In one transaction: hold the session, note its activity, record the code.
+//  4. Redirect with the code.
+func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hooks) error {
+	ctx, now := c.Request().Context(), f.Now().UTC()
+	session, live, err := f.Current.Session(ctx, c.Request())
+	if err != nil {
+		return err
+	}
+	if !live || needsLogin(a, session, now) {
+		return h.ask(pathLogin, oidc.ErrLoginRequired().WithDescription("The person must log in."))
+	}
+	missing, err := f.missingConsent(ctx, t.Client, a, session.Subject)
+	if err != nil {
+		return err
+	}
+	if onlyOffline(missing) && len(a.Request.Scopes) > 1 && slices.Contains(a.Request.Prompt, oidc.PromptNone) {
+		// Core 11: offline access that nobody agreed to is ignored, the rest of the request is not.
+		a.Request.Scopes = without(a.Request.Scopes, oidc.ScopeOfflineAccess)
+		missing = nil
+	}
+	if len(missing) > 0 {
+		return h.ask(pathConsent, &oidc.Error{ErrorType: codeConsentRequired, Description: "The person must agree first."})
+	}
+	code := browser.NewSecret()
+	a.SessionID, a.Subject, a.CodeHash, a.ExpiresAt = session.ID, session.Subject, browser.Hash(code), now.Add(f.Lifetimes.Code)
+	err = f.Tx.Tx(ctx, func(ctx context.Context) error {
+		held, err := f.Activity.Hold(ctx, session, now)
+		if err != nil {
+			return err
+		}
+		a.AuthTime = held.AuthTime
+		return h.record(ctx, a)
+	})
+	if errors.Is(err, logout.ErrNoSession) { // a logout was faster
+		return h.ask(pathLogin, oidc.ErrLoginRequired().WithDescription("The person must log in."))
+	}
+	if err != nil {
+		return err
+	}
+	return f.Respond.code(c, t, code)
+}
+
+// needsLogin reports whether the person must prove again who they are (Core 3.1.2.3). A login that happened within this request
+// satisfies it, however long the person took on the pages that followed.
+func needsLogin(a identity.Authorization, s logout.Session, now time.Time) bool {
+	switch r := a.Request; {
+	case wrongPerson(a, s):
+		return true
+	case loggedInWithin(a, s):
+		return false
+	default:
+		return slices.Contains(r.Prompt, oidc.PromptLogin) || slices.Contains(r.Prompt, oidc.PromptSelectAccount) ||
+			r.MaxAge != nil && now.Sub(s.AuthTime) > time.Duration(*r.MaxAge)*time.Second
+	}
+}
+
+// loggedInWithin reports whether the session's login belongs to this request.
+func loggedInWithin(a identity.Authorization, s logout.Session) bool {
+	return !a.LoggedInAt.IsZero() && !s.AuthTime.Before(a.CreatedAt)
+}
+
+// wrongPerson reports whether the session is not that of the person named by id_token_hint (Core 3.1.2.1).
+func wrongPerson(a identity.Authorization, s logout.Session) bool {
+	return a.Request.HintSubject != "" && a.Request.HintSubject != s.Subject
+}
+
+// missingConsent returns the scopes that the person has still to agree to. Clients that the operator trusts need no consent, unless
+// they ask for it themselves by prompt=consent.
+func (f *Flow) missingConsent(ctx context.Context, client identity.Client, a identity.Authorization, subject string) ([]string, error) {
+	if slices.Contains(a.Request.Prompt, oidc.PromptConsent) && a.ConsentedAt.IsZero() {
+		return a.Request.Scopes, nil
+	}
+	if client.SkipConsent {
+		return nil, nil
+	}
+	agreed, err := f.Consents.Consent(ctx, subject, client.ID)
+	if err != nil {
+		return nil, err
+	}
+	return without(a.Request.Scopes, agreed.Scopes...), nil
+}
+
+func onlyOffline(scopes []string) bool {
+	return len(scopes) == 1 && scopes[0] == oidc.ScopeOfflineAccess
+}
+
+// without returns the scopes that are not among the dropped ones.
+func without(scopes []string, dropped ...string) []string {
+	var kept []string
+	for _, scope := range scopes {
+		if !slices.Contains(dropped, scope) {
+			kept = append(kept, scope)
+		}
+	}
+	return kept
+}

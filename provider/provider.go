@@ -1,0 +1,191 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/logout/logoutstore"
+	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/protocol"
+	"github.com/exeunt-id/exeunt/provider/signing"
+	"github.com/exeunt-id/exeunt/provider/signout"
+	"github.com/exeunt-id/exeunt/provider/store"
+	"github.com/exeunt-id/exeunt/provider/web"
+	"github.com/exeunt-id/exeunt/static"
+	"github.com/exeunt-id/exeunt/templates"
+)
+
+// product is the name on the pages.
+const product = "Exeunt"
+
+// Provider is an OpenID Provider. Make it with New, Start it, serve it, Stop it.
+type Provider struct {
+	cfg       Config
+	store     *store.Store
+	sessions  *logoutstore.Store
+	keyring   *signing.Keyring
+	passwords *identity.Passwords
+	engine    *logout.Engine
+	pages     *browser.Renderer
+	echo      *echo.Echo
+	work      work
+}
+
+// New wires a provider. It writes nothing and starts nothing. Errors name the field of Config.
+func New(_ context.Context, cfg Config) (*Provider, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	p := &Provider{
+		cfg: cfg, store: store.New(cfg.DB, cfg.Now), sessions: logoutstore.New(cfg.DB), passwords: identity.NewPasswords(cfg.Password),
+	}
+	p.keyring = signing.NewKeyring(signing.Options{
+		Keys: p.store.Keys, Secrets: cfg.Secrets, Algorithms: cfg.Algorithms, Now: cfg.Now, Logger: cfg.Logger,
+	})
+	var err error
+	p.engine, err = logout.New(logout.Config{
+		Issuer: cfg.Issuer, Store: p.sessions, Clients: p.store, Signer: p.keyring, Outgoing: cfg.Outgoing, InEnd: p.store.InEnd,
+		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: cfg.Logout.Workers, Now: cfg.Now, Logger: cfg.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e, err := p.endpoints()
+	if err != nil {
+		return nil, err
+	}
+	p.echo = p.routes(e)
+	return p, nil
+}
+
+// Engine returns the logout engine, for what has no HTTP endpoint.
+func (p *Provider) Engine() *logout.Engine { return p.engine }
+
+// ServeHTTP implements http.Handler.
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.echo.ServeHTTP(w, r) }
+
+// endpoints holds one handler per endpoint.
+type endpoints struct {
+	discovery  *protocol.Discovery
+	keys       *protocol.Keys
+	authorize  *protocol.Authorize
+	resume     *protocol.Resume
+	token      *protocol.Token
+	userinfo   *protocol.Userinfo
+	introspect *protocol.Introspect
+	revoke     *protocol.Revoke
+	endSession *protocol.EndSession
+	logout     *protocol.RedirectLogout
+	apiLogout  *protocol.APILogout
+	login      *web.Login
+	consent    *web.Consent
+	home       *web.Home
+	loggedOut  *web.LoggedOut
+	assets     *web.Assets
+	health     *health
+}
+
+func (p *Provider) endpoints() (*endpoints, error) {
+	cookies := browser.NewCookies(p.cfg.Issuer)
+	var err error
+	if cookies.Key, err = p.cfg.derive("exeunt receipt cookie 1"); err != nil {
+		return nil, err
+	}
+	assets, err := browser.NewAssets(static.FS)
+	if err != nil {
+		return nil, err
+	}
+	if p.pages, err = browser.NewRenderer(templates.FS, assets, product); err != nil {
+		return nil, err
+	}
+	e := &endpoints{assets: &web.Assets{Files: assets}, health: &health{db: p.cfg.DB}}
+	if err := p.protocol(e, cookies); err != nil {
+		return nil, err
+	}
+	p.web(e, cookies)
+	return e, nil
+}
+
+// protocol wires the endpoints of applications.
+func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
+	settings := protocol.Settings{
+		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
+		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
+	}
+	keeper, err := protocol.NewKeeper(p.cfg.Secrets, p.cfg.Now)
+	if err != nil {
+		return err
+	}
+	if e.discovery, err = protocol.NewDiscovery(settings); err != nil {
+		return fmt.Errorf("provider: %w", err)
+	}
+	current := p.current(cookies)
+	activity := signout.Activity{Sessions: p.sessions, Lifetimes: p.cfg.Sessions}
+	clientAuth := protocol.ClientAuth{Settings: settings, Clients: p.store.Clients}
+	hints := protocol.Hints{Issuer: p.cfg.Issuer, Keys: p.keyring}
+	respond := protocol.Responder{Issuer: p.cfg.Issuer, Pages: p.pages}
+	reuse := &protocol.Reuse{Tx: p.cfg.DB, Grants: p.store.Grants, Sessions: p.sessions, Engine: p.engine, Logger: p.cfg.Logger}
+	flow := &protocol.Flow{
+		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Activity: activity, Current: current, Respond: respond,
+	}
+	signOut := protocol.SignOut{
+		Settings: settings, Current: current, Sessions: p.sessions, Clients: p.store.Clients, Users: p.store.Users, Cookies: cookies, Pages: p.pages,
+		Keeper: keeper, Leaver: &signout.Leaver{Engine: p.engine, Tx: p.cfg.DB, Cookies: cookies, Wait: p.cfg.Logout.Wait},
+	}
+	e.keys = &protocol.Keys{Keyring: p.keyring}
+	e.authorize = &protocol.Authorize{
+		Settings: settings, Flow: flow, Clients: p.store.Clients, Authorizations: p.store.Authorizations, Hints: hints, Cookies: cookies,
+		Respond: respond, Keeper: keeper,
+	}
+	e.resume = &protocol.Resume{
+		Flow: flow, Clients: p.store.Clients, Authorizations: p.store.Authorizations, Cookies: cookies, Respond: respond,
+	}
+	e.token = &protocol.Token{
+		Settings: settings, ClientAuth: clientAuth,
+		Exchange: &protocol.Exchange{
+			Settings: settings, Tx: p.cfg.DB, Authorizations: p.store.Authorizations, Grants: p.store.Grants, Sessions: p.sessions,
+			Signer: p.keyring, Reuse: reuse,
+		},
+		Refresh: &protocol.Refresh{
+			Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Activity: activity, Signer: p.keyring, Reuse: reuse,
+		},
+	}
+	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
+	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
+	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
+	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
+	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
+	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants}
+	return nil
+}
+
+// web wires the pages of people.
+func (p *Provider) web(e *endpoints, cookies browser.Cookies) {
+	current := p.current(cookies)
+	authenticator := identity.NewAuthenticator(p.store.Users, p.store.Failures, p.passwords, p.cfg.Login, p.cfg.Now)
+	authenticator.Logger = p.cfg.Logger
+	e.login = &web.Login{
+		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: authenticator, Sessions: p.sessions,
+		Current: current, Ender: p.engine, Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages,
+		Lifetimes: p.cfg.Sessions, Now: p.cfg.Now,
+	}
+	e.consent = &web.Consent{
+		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Agreements: p.store.Consents, Current: current,
+		Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages, Now: p.cfg.Now,
+	}
+	e.home = &web.Home{Current: current, Users: p.store.Users, Pages: p.pages}
+	e.loggedOut = &web.LoggedOut{Receipts: p.engine, Clients: p.store.Clients, Cookies: cookies, Pages: p.pages, Now: p.cfg.Now}
+}
+
+func (p *Provider) current(cookies browser.Cookies) signout.Current {
+	return signout.Current{Sessions: p.sessions, Cookies: cookies, Now: p.cfg.Now}
+}
+
+// secure reports whether people reach the provider by https.
+func (p *Provider) secure() bool { return strings.HasPrefix(p.cfg.Issuer, "https://") }

@@ -1,0 +1,63 @@
+package provider
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/exeunt-id/exeunt/provider/protocol"
+)
+
+// routes lists every route with its methods. Other methods get 405 with Allow. HEAD is listed where a GET changes nothing; the logout
+// endpoints are not among those.
+func (p *Provider) routes(e *endpoints) *echo.Echo {
+	r := echo.New()
+	r.HideBanner, r.HidePort = true, true
+	r.HTTPErrorHandler = p.answerError
+	r.IPExtractor = remoteAddress(p.cfg.TrustedProxies)
+	r.Use(identify, p.record, p.protect, p.recoverPanic, limitBody)
+
+	const get, post, head = http.MethodGet, http.MethodPost, http.MethodHead
+
+	// For applications; pages of any origin may read these.
+	open(r, protocol.PathDiscovery, e.discovery.Get, get, head)
+	open(r, protocol.PathKeys, e.keys.Get, get, head)
+	open(r, protocol.PathToken, e.token.Post, post)
+	open(r, protocol.PathUserinfo, e.userinfo.Handle, get, post)
+	open(r, protocol.PathRevoke, e.revoke.Post, post)
+
+	// For applications' servers and for apps.
+	r.POST(protocol.PathIntrospect, e.introspect.Post)
+	r.POST(protocol.PathAPILogout, e.apiLogout.Post)
+	r.Match([]string{get, head}, pathHealthz, e.health.live)
+	r.Match([]string{get, head}, pathReadyz, e.health.ready)
+
+	// For people.
+	r.Match([]string{get, post}, protocol.PathAuthorize, e.authorize.Handle)
+	r.GET(protocol.PathResume, e.resume.Get)
+	r.POST(protocol.PathDeny, e.resume.Deny)
+	r.Match([]string{get, post}, protocol.PathEndSession, e.endSession.Handle)
+	r.POST(protocol.PathEndSessionConfirm, e.endSession.Confirm)
+	r.Match([]string{get, post}, protocol.PathLogout, e.logout.Handle)
+	r.POST(protocol.PathLogoutConfirm, e.logout.Confirm)
+	r.GET("/login", e.login.Get)
+	r.POST("/login", e.login.Post)
+	r.GET("/consent", e.consent.Get)
+	r.POST("/consent", e.consent.Post)
+	r.GET("/logged_out", e.loggedOut.Get)
+	r.Match([]string{get, head}, "/", e.home.Get)
+	r.Match([]string{get, head}, "/static/*", e.assets.Get)
+	return r
+}
+
+// forApplications lists the paths whose errors are JSON. Everything else is seen by people, and its errors are pages.
+var forApplications = map[string]bool{
+	protocol.PathDiscovery: true, protocol.PathKeys: true, protocol.PathToken: true, protocol.PathUserinfo: true, protocol.PathRevoke: true,
+	protocol.PathIntrospect: true, protocol.PathAPILogout: true, pathHealthz: true, pathReadyz: true,
+}
+
+// open registers a route that pages of every origin may call by script, without credentials: what they send, they must have been given.
+func open(r *echo.Echo, path string, handler echo.HandlerFunc, methods ...string) {
+	r.Match(methods, path, handler, anyOrigin)
+	r.OPTIONS(path, preflight(methods))
+}

@@ -1,0 +1,108 @@
+package signout
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/browser"
+)
+
+// DonePath is the page that says "you are signed out" and who has been told.
+const DonePath = "/logged_out"
+
+// Engine ends sessions.
+type Engine interface {
+	End(ctx context.Context, req logout.Request) (*logout.Outcome, error)
+	Wait(ctx context.Context, logoutID string, d time.Duration) []logout.Receipt
+}
+
+// Transactions runs functions in a transaction.
+type Transactions interface {
+	Tx(ctx context.Context, fn func(ctx context.Context) error) error
+}
+
+// Leaver ends sessions for somebody who waits in a browser.
+type Leaver struct {
+	Engine  Engine
+	Tx      Transactions
+	Cookies browser.Cookies
+	Wait    time.Duration // how long the person waits at most for relying parties to confirm; 0: not at all
+}
+
+// Next is what follows the end.
+type Next struct {
+	RedirectURI string // validated; empty: the page that says who has been told
+	State       string // appended to RedirectURI unchanged
+	ClientID    string // whom that page offers to go back to; may be empty
+	DropCookie  bool   // the session that ends is the one of this browser's cookie
+
+	// Also runs in the transaction that ends the session: both happen or neither.
+	Also func(ctx context.Context) error
+}
+
+// Leave ends what req names and answers:
+//
+//  1. In one transaction: Engine.End, then next.Also. A client that hangs up does not undo it.
+//  2. The cookie is dropped if the session was this browser's.
+//  3. Wait at most l.Wait for the first answers of relying parties.
+//  4. Redirect to the validated URI with state (RP-Initiated Logout 1.0, 3), or to the page of receipts.
+//
+// Errors are those of the engine, and then nothing has ended.
+func (l *Leaver) Leave(c echo.Context, req logout.Request, next Next) error {
+	out, err := l.End(c.Request().Context(), req, next.Also)
+	if err != nil {
+		return err
+	}
+	if next.DropCookie {
+		l.Cookies.DropSession(c.Response())
+	}
+	if out.LogoutID != "" {
+		l.Engine.Wait(c.Request().Context(), out.LogoutID, l.Wait)
+		if next.RedirectURI == "" {
+			l.Cookies.SetReceipt(c.Response(), out.LogoutID)
+		}
+	}
+	return l.Go(c, next)
+}
+
+// End is the first step of Leave alone, for callers that are no browser. It does not wait.
+func (l *Leaver) End(ctx context.Context, req logout.Request, also func(ctx context.Context) error) (*logout.Outcome, error) {
+	var out *logout.Outcome
+	err := l.Tx.Tx(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
+		if out, err = l.Engine.End(ctx, req); err != nil || also == nil {
+			return err
+		}
+		return also(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Go is the last step of Leave alone, for when there was nothing to end. 303 makes the browser use GET whatever it sent (RFC 9110,
+// 15.4.4).
+func (l *Leaver) Go(c echo.Context, next Next) error {
+	h := c.Response().Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	to := Location(DonePath, browser.Field{Name: "client_id", Value: next.ClientID})
+	if next.RedirectURI != "" {
+		to = Location(next.RedirectURI, browser.Field{Name: "state", Value: next.State})
+	}
+	return c.Redirect(http.StatusSeeOther, to)
+}
+
+// UserActor names the person in front of the browser as the one who asked for a logout.
+func UserActor(c echo.Context, subject string) logout.Actor {
+	return logout.Actor{Kind: "user", ID: subject, Address: c.RealIP(), UserAgent: c.Request().UserAgent()}
+}
+
+// ClientActor names an application that called by itself.
+func ClientActor(c echo.Context, clientID string) logout.Actor {
+	return logout.Actor{Kind: "client", ID: clientID, Address: c.RealIP(), UserAgent: c.Request().UserAgent()}
+}

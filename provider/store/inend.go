@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/logout"
+)
+
+// inEndBatch bounds the parameters of one statement.
+const inEndBatch = 500
+
+// InEnd is the logout engine's hook: it runs in the transaction that ends sessions. Grants that live with their session are dead by that
+// transaction alone; here the ones with offline_access are revoked, if the cause is one that they do not survive (Back-Channel Logout 1.0,
+// 2.7):
+//
+//  1. those of the participations that end;
+//  2. those that the target names although their session ended long ago.
+//
+// For logout.CauseTokenReuse only the first: a stolen token says nothing about the person's other grants.
+func (s *Store) InEnd(ctx context.Context, plan *logout.Plan) error {
+	if !plan.RevokeOffline {
+		return nil
+	}
+	now := database.Micros(plan.At)
+	sids := make([]any, len(plan.Leaving))
+	for i, p := range plan.Leaving {
+		sids[i] = p.SID
+	}
+	for batch := range slices.Chunk(sids, inEndBatch) {
+		if err := s.revokeOffline(ctx, now, "sid IN "+placeholders(1, len(batch)), batch...); err != nil {
+			return err
+		}
+	}
+	if plan.Request.Cause == logout.CauseTokenReuse {
+		return nil
+	}
+	where, args := surviving(plan.Request.Target)
+	return s.revokeOffline(ctx, now, where, args...)
+}
+
+// revokeOffline locks in one order on PostgreSQL, so that two logouts of one person do not deadlock.
+func (s *Store) revokeOffline(ctx context.Context, now int64, where string, args ...any) error {
+	condition := "offline AND revoked_at IS NULL AND " + where
+	if s.db.Postgres() {
+		condition = "id IN (SELECT id FROM grants WHERE " + condition + " ORDER BY id FOR NO KEY UPDATE)"
+	}
+	_, err := exec(s.db.Writer(ctx), "revoking offline grants",
+		`UPDATE grants SET revoked_at = ? WHERE `+condition, append([]any{now}, args...)...)
+	return err
+}
+
+// surviving translates a target into a condition on grants. Its fields narrow each other, as everywhere.
+func surviving(t logout.Target) (string, []any) {
+	var conditions []string
+	var args []any
+	add := func(value, condition string) {
+		if value != "" {
+			conditions, args = append(conditions, condition), append(args, value)
+		}
+	}
+	add(t.SessionID, "session_id = ?")
+	add(t.Subject, "subject = ?")
+	add(t.ClientID, "client_id = ?")
+	add(t.DeviceID, "EXISTS (SELECT 1 FROM logout_sessions s WHERE s.id = grants.session_id AND s.device_id = ?)")
+	add(t.ExceptSessionID, "session_id <> ?")
+	if len(conditions) == 0 { // Target.Everyone; an empty target does not pass Request.Validate
+		return "1 = 1", nil
+	}
+	return strings.Join(conditions, " AND "), args
+}

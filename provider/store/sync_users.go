@@ -1,0 +1,174 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/provider/identity"
+)
+
+// ConfiguredUser is an entry of the configuration's users. At most one of Password and PasswordHash is set; without either nobody can
+// log in as that user.
+type ConfiguredUser struct {
+	Username     string
+	Password     string
+	PasswordHash string // argon2id in PHC string format
+	Email        string
+	Admin        bool
+	Claims       map[string]any // standard claims by their names
+}
+
+// syncBatch bounds the parameters of one query.
+const syncBatch = 500
+
+// SyncUsers creates and updates users so that they are as the configuration says. A user keeps the id for ever; users who are no longer
+// configured stay. hash makes the hash of a password.
+//
+// Of each entry two keyed fingerprints are kept, of the whole and of the password, under fingerprintKey: an unchanged entry costs neither
+// a hash nor a write, and an entry whose password is the same does not overwrite the one that the person has chosen since. They tell
+// nothing to whoever reads the database alone. With another key every entry counts as changed.
+func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func(ctx context.Context, password string) (string, error), fingerprintKey [32]byte) error {
+	have, err := s.fingerprints(ctx, users)
+	if err != nil {
+		return err
+	}
+	var changed []userChange
+	for i, u := range users {
+		change, err := newUserChange(u, fingerprintKey)
+		if err == nil && !bytes.Equal(have[u.Username].entry, change.entry) {
+			err = change.complete(ctx, have[u.Username], hash)
+			changed = append(changed, change)
+		}
+		if err != nil {
+			return fmt.Errorf("users[%d] (username %q): %w", i, u.Username, err)
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	return s.db.Tx(ctx, func(ctx context.Context) error {
+		for _, c := range changed {
+			if err := s.putUser(ctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// fingerprint is what is kept of an entry.
+type fingerprint struct{ entry, password []byte }
+
+func (s *Store) fingerprints(ctx context.Context, users []ConfiguredUser) (map[string]fingerprint, error) {
+	have := make(map[string]fingerprint, len(users))
+	names := make([]any, len(users))
+	for i, u := range users {
+		if !storable(u.Username) || u.Username == "" {
+			return nil, fmt.Errorf("users[%d].username: must be text in UTF-8, not empty, without a NUL character", i)
+		}
+		names[i] = u.Username
+	}
+	for batch := range slices.Chunk(names, syncBatch) {
+		query := s.db.Reader(ctx).Raw(`SELECT username, config_fingerprint, config_password_fingerprint FROM users
+			WHERE username IN `+placeholders(1, len(batch)), batch...)
+		err := rows(query, "reading the configured users", func(r *sql.Rows) error {
+			var name string
+			var f fingerprint
+			err := r.Scan(&name, &f.entry, &f.password)
+			have[name] = f
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return have, nil
+}
+
+// userChange is an entry that is to be written.
+type userChange struct {
+	user   ConfiguredUser
+	claims string
+	fingerprint
+	hash         string
+	keepPassword bool
+}
+
+func newUserChange(u ConfiguredUser, key [32]byte) (userChange, error) {
+	if u.Password != "" && u.PasswordHash != "" {
+		return userChange{}, errors.New("password and password_hash exclude each other; remove one")
+	}
+	if u.Claims == nil {
+		u.Claims = map[string]any{}
+	}
+	// encoding/json sorts the names of a map: one entry, one text.
+	claims, err := json.Marshal(u.Claims)
+	if err != nil {
+		return userChange{}, fmt.Errorf("claims: %w", err)
+	}
+	entry, err := json.Marshal(u)
+	if err != nil {
+		return userChange{}, err
+	}
+	password, err := json.Marshal([]string{u.Username, u.Password, u.PasswordHash})
+	if err != nil {
+		return userChange{}, err
+	}
+	return userChange{user: u, claims: string(claims), fingerprint: fingerprint{mac(key, "entry", entry), mac(key, "password", password)}}, nil
+}
+
+func mac(key [32]byte, kind string, text []byte) []byte {
+	h := hmac.New(sha256.New, key[:])
+	h.Write([]byte(kind + "\x00"))
+	h.Write(text)
+	return h.Sum(nil)
+}
+
+// complete finds the password hash to write.
+func (c *userChange) complete(ctx context.Context, have fingerprint, hash func(context.Context, string) (string, error)) error {
+	var err error
+	switch {
+	case bytes.Equal(have.password, c.password):
+		c.keepPassword = true
+	case c.user.PasswordHash != "":
+		if err := identity.CheckPasswordHash(c.user.PasswordHash); err != nil {
+			return fmt.Errorf("password_hash: %w", err)
+		}
+		c.hash = c.user.PasswordHash
+	case c.user.Password != "":
+		if c.hash, err = hash(ctx, c.user.Password); err != nil {
+			return fmt.Errorf("password: %w", err)
+		}
+	}
+	return nil
+}
+
+// putUser writes an entry. Two nodes that start at once write the same, whoever is first.
+func (s *Store) putUser(ctx context.Context, c userChange) error {
+	password := ", password_hash = excluded.password_hash"
+	if c.keepPassword {
+		password = ""
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	now := database.Micros(s.now())
+	_, err = exec(s.db.Writer(ctx), "storing a configured user",
+		`INSERT INTO users (id, username, password_hash, email, claims, admin, created_at, updated_at, config_fingerprint, config_password_fingerprint)
+		VALUES `+placeholders(1, 10)+`
+		ON CONFLICT (username) DO UPDATE SET email = excluded.email, claims = excluded.claims, admin = excluded.admin, updated_at = excluded.updated_at,
+			config_fingerprint = excluded.config_fingerprint, config_password_fingerprint = excluded.config_password_fingerprint`+password,
+		id.String(), c.user.Username, c.hash, c.user.Email, c.claims, c.user.Admin, now, now, c.entry, c.password)
+	return err
+}

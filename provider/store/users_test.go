@@ -1,0 +1,134 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/store"
+)
+
+const importedHash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
+
+func TestSyncUsers(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		var hashed []string
+		hasher := func(_ context.Context, password string) (string, error) {
+			hashed = append(hashed, password)
+			return "hash of " + password, nil
+		}
+		key := [32]byte{1}
+		// sync reports which passwords were hashed.
+		sync := func(users ...store.ConfiguredUser) []string {
+			t.Helper()
+			hashed = nil
+			must(t, f.SyncUsers(ctx, users, hasher, key))
+			return hashed
+		}
+		find := func(name string) identity.User {
+			t.Helper()
+			u, err := f.Users.UserByName(ctx, name)
+			must(t, err)
+			return u
+		}
+		expect := func(what string, got, want any) {
+			t.Helper()
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %+v; want %+v", what, got, want)
+			}
+		}
+		alice := store.ConfiguredUser{
+			Username: "alice", Password: "wonderland", Email: "alice@example.com", Admin: true,
+			Claims: map[string]any{"name": "Alice Doe", "email_verified": true, "address": map[string]any{"country": "GB"}},
+		}
+		bob := store.ConfiguredUser{Username: "bob", PasswordHash: importedHash}
+		ghost := store.ConfiguredUser{Username: "ghost"}
+
+		expect("hashed at first", sync(alice, bob, ghost), []string{"wonderland"})
+		first := find("alice")
+		expect("alice", first, identity.User{
+			ID: first.ID, Username: "alice", PasswordHash: "hash of wonderland", Email: "alice@example.com", Admin: true, Claims: alice.Claims,
+			CreatedAt: f.now(), UpdatedAt: f.now(),
+		})
+		if byID, err := f.Users.User(ctx, first.ID); err != nil || !reflect.DeepEqual(byID, first) {
+			t.Errorf("by id: %+v, %v", byID, err)
+		}
+		expect("bob's hash", find("bob").PasswordHash, importedHash)
+		expect("ghost's hash", find("ghost").PasswordHash, "")
+		for _, name := range []string{"Alice", "alice ", "", "alice\x00", "\xff"} {
+			if _, err := f.Users.UserByName(ctx, name); !errors.Is(err, identity.ErrNoUser) {
+				t.Errorf("%q: %v; want ErrNoUser", name, err)
+			}
+		}
+
+		// Nothing changed: nothing is hashed, nothing written.
+		f.advance(time.Hour)
+		expect("hashed again", sync(alice, bob, ghost), []string(nil))
+		expect("alice, unchanged", find("alice"), first)
+
+		// Another e-mail: written, but a password that the person has chosen since stays.
+		must(t, f.Users.SetPasswordHash(ctx, first.ID, "hash of wonderland", "chosen"))
+		alice.Email = "alice@example.org"
+		expect("hashed for an e-mail", sync(alice, bob), []string(nil))
+		changed := find("alice")
+		expect("id", changed.ID, first.ID)
+		expect("e-mail", changed.Email, "alice@example.org")
+		expect("password", changed.PasswordHash, "chosen")
+		expect("updated", changed.UpdatedAt, f.now())
+		expect("created", changed.CreatedAt, first.CreatedAt)
+
+		// Another password.
+		alice.Password = "looking-glass"
+		expect("hashed for a password", sync(alice), []string{"looking-glass"})
+		expect("new password", find("alice").PasswordHash, "hash of looking-glass")
+		find("bob") // stays although no longer configured
+
+		// The hash is replaced only while it is the one that was verified.
+		must(t, f.Users.SetPasswordHash(ctx, first.ID, "chosen", "late rehash"))
+		expect("after a late rehash", find("alice").PasswordHash, "hash of looking-glass")
+
+		// Another key: everything counts as changed.
+		key = [32]byte{2}
+		expect("hashed under another key", sync(alice), []string{"looking-glass"})
+
+		for _, tt := range []struct {
+			user store.ConfiguredUser
+			want []string
+		}{
+			{store.ConfiguredUser{Username: "eve", Password: "p", PasswordHash: importedHash}, []string{"users[1]", `"eve"`, "password_hash"}},
+			{store.ConfiguredUser{Username: "eve", PasswordHash: "$2y$10$secret-part"}, []string{"users[1]", `"eve"`, "password_hash"}},
+			{store.ConfiguredUser{Username: "eve\xff"}, []string{"users[1].username"}},
+			{store.ConfiguredUser{}, []string{"users[1].username"}},
+		} {
+			err := f.SyncUsers(ctx, []store.ConfiguredUser{alice, tt.user}, hasher, key)
+			if err == nil {
+				t.Errorf("%+v was accepted", tt.user)
+				continue
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret-part") {
+					t.Errorf("%q; want it to name %q and no secret", err, want)
+				}
+			}
+		}
+	})
+}
+
+func TestSyncUsersOnTwoNodes(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		users := []store.ConfiguredUser{{Username: "alice", Password: "p"}, {Username: "bob", Password: "p"}}
+		won := race(t, nil, func(int) error {
+			return f.SyncUsers(t.Context(), users, func(context.Context, string) (string, error) { return "h", nil }, [32]byte{})
+		})
+		var count int
+		must(t, f.db.Reader(t.Context()).Raw(`SELECT count(*) FROM users`).Row().Scan(&count))
+		if won != parallel || count != 2 {
+			t.Errorf("%d of %d succeeded, %d users", won, parallel, count)
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/identity"
+)
+
+const (
+	refreshEvery = 3 * time.Second
+	refreshFor   = 3 * time.Minute // after the logout; a forgotten tab must not ask for ever
+	refreshSoon  = time.Minute     // a retry that is further away is not waited for
+)
+
+// LoggedOut is the page after a logout: which apps have been told. It names no person, because computers are shared.
+//
+// GET /logged_out
+//
+//  1. The receipt cookie points at the logout of this browser. Without it, or when it is old, only "you are logged out".
+//  2. One line per app with the least certain of its deliveries.
+//  3. The page asks again while somebody is about to be told, for a few minutes at most.
+//
+// The optional parameter client_id names the app that sent the person here; the page then leads back to its registered client_uri,
+// never to an address from the request.
+type LoggedOut struct {
+	Receipts Receipts
+	Clients  identity.Clients
+	Cookies  browser.Cookies
+	Pages    *browser.Renderer
+	Now      func() time.Time
+}
+
+// Get shows the page.
+func (h *LoggedOut) Get(c echo.Context) error {
+	ctx, r := c.Request().Context(), c.Request()
+	page, err := h.page(ctx, h.Cookies.Receipt(r))
+	if err != nil {
+		return err
+	}
+	if client, err := h.client(ctx, c.QueryParam("client_id")); err != nil {
+		return err
+	} else if uri := webURI(client.URI); uri != "" {
+		page.ReturnURI, page.ReturnName = uri, displayName(client)
+	}
+	return h.Pages.Render(c, http.StatusOK, "logged_out", browser.Page{Title: textLoggedOut, Data: page})
+}
+
+// page reads the receipts of a logout; "" has none.
+func (h *LoggedOut) page(ctx context.Context, logoutID string) (browser.LoggedOutPage, error) {
+	var page browser.LoggedOutPage
+	if logoutID == "" {
+		return page, nil
+	}
+	receipts, err := h.Receipts.Receipts(ctx, logoutID)
+	if err != nil || len(receipts) == 0 {
+		return page, err
+	}
+	now, began := h.Now(), receipts[0].CreatedAt
+	if now.Sub(began) > browser.ReceiptLifetime {
+		return page, nil
+	}
+	soon := false
+	var retrying, failed []string
+	for _, receipt := range leastCertain(receipts) {
+		client, err := h.client(ctx, receipt.ClientID)
+		if err != nil {
+			return page, err
+		}
+		app := browser.AppReceipt{Name: cmp.Or(displayName(client), receipt.ClientID)}
+		app.State, app.Text = describeState(receipt.State)
+		switch app.State {
+		case markTold:
+			page.Told++
+		case markRetrying:
+			retrying = append(retrying, app.Name)
+			soon = soon || receipt.State == logout.StatePending || receipt.NextAt.Sub(now) < refreshSoon
+		case markFailed:
+			failed = append(failed, app.Name)
+		}
+		page.Apps = append(page.Apps, app)
+	}
+	page.Total, page.Retrying = len(page.Apps), len(retrying) > 0
+	page.Summary = summarise(page.Told, page.Total, retrying, failed)
+	if soon && now.Sub(began) < refreshFor {
+		page.RefreshSeconds = int(refreshEvery / time.Second)
+	}
+	return page, nil
+}
+
+// client returns the zero Client for one that is unknown or has been deleted.
+func (h *LoggedOut) client(ctx context.Context, id string) (identity.Client, error) {
+	if id == "" || len(id) > maxUsername || clean(id, maxUsername) != id {
+		return identity.Client{}, nil
+	}
+	client, err := h.Clients.Client(ctx, id)
+	if errors.Is(err, identity.ErrNoClient) {
+		return identity.Client{}, nil
+	}
+	return client, err
+}
+
+// leastCertain keeps one receipt per client, in the order in which they come: several of its sessions may have ended at once, and
+// the app counts as told only when it knows of all of them.
+func leastCertain(receipts []logout.Receipt) []logout.Receipt {
+	rank := func(s logout.State) int {
+		switch mark, _ := describeState(s); mark {
+		case markTold:
+			return 0
+		case markFailed:
+			return 1
+		default:
+			return 2
+		}
+	}
+	var kept []logout.Receipt
+	for _, receipt := range receipts {
+		i := slices.IndexFunc(kept, func(k logout.Receipt) bool { return k.ClientID == receipt.ClientID })
+		switch {
+		case i < 0:
+			kept = append(kept, receipt)
+		case rank(receipt.State) > rank(kept[i].State):
+			kept[i] = receipt
+		}
+	}
+	return kept
+}

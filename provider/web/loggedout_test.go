@@ -1,0 +1,168 @@
+package web_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/exeunt-id/exeunt/logout"
+)
+
+// receipt gives this browser the receipt cookie of a logout.
+func (s *site) receipt(logoutID string) {
+	s.Helper()
+	w := httptest.NewRecorder()
+	s.cookies.SetReceipt(w, logoutID)
+	base, err := url.Parse(s.server.URL)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.client.Jar.SetCookies(base, w.Result().Cookies())
+}
+
+func TestLoggedOut(t *testing.T) {
+	type told struct {
+		client string
+		state  logout.State
+	}
+	const refresh = `<meta http-equiv="refresh" content="3">`
+	tests := []struct {
+		name    string
+		told    []told
+		next    time.Duration // of retrying deliveries, after now
+		later   time.Duration // since the logout
+		summary string
+		has     []string
+		hasNot  []string
+	}{
+		{name: "nobody took part", has: []string{"Your session in this browser has ended."}, hasNot: []string{refresh, `id="apps"`}},
+		{name: "one", told: []told{{"shop", logout.StateDelivered}}, summary: "Your app has confirmed that you are signed out.", hasNot: []string{refresh}},
+		{
+			name: "all", told: []told{{"shop", logout.StateDelivered}, {"payroll", logout.StateSuperseded}},
+			summary: "All 2 apps have confirmed that you are signed out.", hasNot: []string{refresh},
+		},
+		{
+			name: "one is retried soon", told: []told{{"shop", logout.StateDelivered}, {"payroll", logout.StateRetrying}}, next: 5 * time.Second,
+			summary: "Signed out of 1 of 2. Payroll is being retried.", has: []string{refresh, "keeps itself up to date"},
+		},
+		{
+			name: "one is retried much later", told: []told{{"shop", logout.StateDelivered}, {"payroll", logout.StateRetrying}}, next: time.Hour,
+			summary: "Signed out of 1 of 2. Payroll is being retried.", has: []string{`id="again" href="/logged_out"`}, hasNot: []string{refresh},
+		},
+		{
+			name: "a tab left open", told: []told{{"payroll", logout.StatePending}}, later: 4 * time.Minute,
+			summary: "Signed out of 0 of 1. Payroll is being retried.", hasNot: []string{refresh},
+		},
+		{
+			name: "nobody else's business after a while", told: []told{{"payroll", logout.StatePending}}, later: 16 * time.Minute,
+			has: []string{"Your session in this browser has ended."}, hasNot: []string{"Payroll", refresh},
+		},
+		{
+			name: "failed and unreachable", told: []told{{"shop", logout.StateDead}, {"payroll", logout.StateUnreachable}, {"wiki", logout.StateRejected}},
+			summary: "Signed out of 0 of 3. Shop, Payroll and wiki could not be told.", has: []string{"It could not be reached", "It has no way to be told"}, hasNot: []string{refresh},
+		},
+		{
+			name: "one app, two sessions", told: []told{{"shop", logout.StateDelivered}, {"payroll", logout.StateDelivered}, {"payroll", logout.StatePending}},
+			summary: "Signed out of 1 of 2. Payroll is being retried.", has: []string{refresh},
+		},
+		{
+			name: "many", told: []told{{"a", logout.StatePending}, {"b", logout.StatePending}, {"c", logout.StatePending}, {"d", logout.StatePending}},
+			summary: "Signed out of 0 of 4. 4 apps are being retried.",
+		},
+		{
+			name: "hostile name", told: []told{{"evil", logout.StateDelivered}, {"<b>gone</b>", logout.StateDead}},
+			summary: "Signed out of 1 of 2. &lt;b&gt;gone&lt;/b&gt; could not be told.", has: []string{"&lt;script&gt;"}, hasNot: []string{"<script", "<b>"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t)
+			for _, to := range test.told {
+				s.receipts["l-1"] = append(s.receipts["l-1"], logout.Receipt{
+					LogoutID: "l-1", ClientID: to.client, State: to.state, CreatedAt: s.now, NextAt: s.now.Add(test.later + test.next),
+				})
+			}
+			s.now = s.now.Add(test.later)
+			s.receipt("l-1")
+			a := s.get("/logged_out")
+			s.contains(a, "<h1>You are logged out</h1>")
+			s.contains(a, test.has...)
+			if test.summary != "" {
+				s.contains(a, `<p class="lead" id="summary" role="status">`+test.summary+`</p>`)
+			}
+			for _, text := range test.hasNot {
+				if strings.Contains(a.body, text) {
+					t.Errorf("the page contains %q", text)
+				}
+			}
+			if a.status != 200 || a.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%d %v", a.status, a.header)
+			}
+			s.newBrowser()
+			if other := s.get("/logged_out"); other.status != 200 || strings.Contains(other.body, `id="apps"`) {
+				t.Error("another browser sees the receipts")
+			}
+		})
+	}
+}
+
+func TestLoggedOutLeadsBackToRegisteredAddressesOnly(t *testing.T) {
+	s := newSite(t)
+	s.contains(s.get("/logged_out?client_id=shop"), `href="https://shop.example.com/"`, "Back to Shop")
+	for _, query := range []string{"client_id=evil", "client_id=payroll", "client_id=unknown", "client_id=%00%ff", "return=https://evil.example", "client_id=" + strings.Repeat("a", 9000)} {
+		if a := s.get("/logged_out?" + query); a.status != 200 || strings.Contains(a.body, `id="return"`) {
+			t.Errorf("%s: %d\n%s", query, a.status, a.body)
+		}
+	}
+}
+
+func TestHome(t *testing.T) {
+	s := newSite(t)
+	s.contains(s.get("/"), `id="sign-in" href="/login"`)
+	s.logIn("alice", "wonderland")
+	s.contains(s.get("/"), `id="log-out" href="/end_session"`, "<strong>alice</strong>")
+	s.storeErr = errStore
+	if a := s.get("/"); a.status != 500 || strings.Contains(a.body, "secret detail") {
+		t.Errorf("a broken store: %d\n%s", a.status, a.body)
+	}
+}
+
+func TestAssets(t *testing.T) {
+	s := newSite(t)
+	page := s.get("/").body
+	_, rest, _ := strings.Cut(page, `<link rel="stylesheet" href="`)
+	css, _, _ := strings.Cut(rest, `"`)
+	a := s.get(css)
+	if a.status != 200 || a.header.Get("Cache-Control") != "public, max-age=31536000, immutable" || a.header.Get("Content-Type") != "text/css; charset=utf-8" ||
+		a.header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(a.body, "prefers-color-scheme") {
+		t.Errorf("%s: %d %v", css, a.status, a.header)
+	}
+	if strings.Contains(a.body, "url(") || strings.Contains(a.body, "@import") {
+		t.Error("the style loads something")
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.server.URL+css, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("If-None-Match", a.header.Get("ETag"))
+	res, err := s.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusNotModified {
+		t.Errorf("revalidation: %d", res.StatusCode)
+	}
+	for path, want := range map[string]int{
+		"/static/0000000000000000/exeunt.css": 200, "/static/exeunt.css": 200, "/static/logo.svg": 200, "/static/": 404, "/static/static.go": 404,
+		"/static/..%2Fstatic.go": 404, "/static/a/b/c/exeunt.css": 404, "/static/x": 404,
+	} {
+		a := s.get(path)
+		if a.status != want || want == 200 && a.header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s: %d, %q", path, a.status, a.header.Get("Cache-Control"))
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
+)
+
+const (
+	maxUsername  = 256 // bytes
+	maxPassword  = 1024
+	maxUserAgent = 512
+
+	busyRetry = 5 * time.Second
+)
+
+// Login is the page where a person proves who they are (OpenID Connect Core 3.1.2.3).
+//
+// GET /login
+//
+//  1. With an id: find the request that waits, for this browser only. Without one it is a plain login that leads home.
+//  2. Show the form, the name filled in from login_hint or from the session that is to be confirmed.
+//
+// POST /login
+//
+//  1. Only from our own form in this browser (CSRF).
+//  2. Find the request as above, so that a password is not checked for nothing.
+//  3. Check name and password; a failure shows the form again, throttling and overload say how long to wait.
+//  4. In one transaction: a session with a new secret. The same person again keeps the session and every sid; another person's
+//     session ends through the engine first (cause user_switched). The waiting request learns of the login.
+//  5. After the commit: the cookie, and 303 to where the request goes on.
+type Login struct {
+	Authorizations Authorizations
+	Clients        identity.Clients
+	Users          Users
+	Authenticator  Authenticator
+	Sessions       Sessions
+	Current        Current
+	Ender          Ender
+	Tx             Tx
+	Cookies        browser.Cookies
+	Pages          *browser.Renderer
+	Lifetimes      signout.Lifetimes // of the sessions that start here
+	Now            func() time.Time
+}
+
+// Get shows the form.
+func (h *Login) Get(c echo.Context) error {
+	ctx, r := c.Request().Context(), c.Request()
+	page, form, err := h.prepare(c, c.QueryParam("id"))
+	if err != nil {
+		return err
+	}
+	user, err := person(ctx, h.Current, h.Users, r)
+	if err != nil {
+		return err
+	}
+	if user.ID != "" {
+		form.Notice = textConfirm(form.ClientName, user.Username)
+		form.Username = cmp.Or(form.Username, user.Username)
+	}
+	return h.show(c, http.StatusOK, page, form)
+}
+
+// Post logs the person in.
+func (h *Login) Post(c echo.Context) error {
+	ctx, r := c.Request().Context(), c.Request()
+	if err := h.Cookies.CheckCSRF(r); err != nil {
+		return err
+	}
+	page, form, err := h.prepare(c, r.PostForm.Get("id"))
+	if err != nil {
+		return err
+	}
+	username, password := r.PostForm.Get("username"), r.PostForm.Get("password")
+	form.Username = clean(username, maxUsername)
+	if username == "" || password == "" {
+		form.Error = textLoginEmpty
+		return h.show(c, http.StatusUnprocessableEntity, page, form)
+	}
+	if username != form.Username || len(password) > maxPassword {
+		form.Error = textLoginFailed // nobody has such a name or such a password
+		return h.show(c, http.StatusUnprocessableEntity, page, form)
+	}
+	user, err := h.Authenticator.Login(ctx, username, password, c.RealIP())
+	var throttled *identity.ThrottledError
+	switch {
+	case errors.Is(err, identity.ErrLoginFailed):
+		form.Error = textLoginFailed
+		return h.show(c, http.StatusUnprocessableEntity, page, form)
+	case errors.As(err, &throttled):
+		form.Error = textThrottled(throttled.RetryAfter)
+		browser.SetRetryAfter(c.Response().Header(), throttled.RetryAfter)
+		return h.show(c, http.StatusTooManyRequests, page, form)
+	case errors.Is(err, identity.ErrBusy):
+		form.Error = textLoginBusy
+		browser.SetRetryAfter(c.Response().Header(), busyRetry)
+		return h.show(c, http.StatusServiceUnavailable, page, form)
+	case err != nil:
+		return err
+	}
+	secret := browser.NewSecret()
+	if err := h.Tx.Tx(ctx, func(ctx context.Context) error { return h.logIn(ctx, c, user, form.ID, secret) }); err != nil {
+		if errors.Is(err, identity.ErrNoAuthorization) {
+			return expired(err)
+		}
+		return err
+	}
+	h.Cookies.SetSession(c.Response(), secret)
+	return c.Redirect(http.StatusSeeOther, withID(pathResume, form.ID))
+}
+
+// prepare finds what the form is about. Without an id nothing is looked up.
+func (h *Login) prepare(c echo.Context, id string) (browser.Page, browser.LoginPage, error) {
+	ctx, r := c.Request().Context(), c.Request()
+	page := browser.Page{Title: textSignIn}
+	form := browser.LoginPage{ID: id}
+	if id != "" {
+		a, err := waiting(ctx, h.Authorizations, h.Cookies, r, id, h.Now())
+		if err != nil {
+			return page, form, err
+		}
+		client, err := h.Clients.Client(ctx, a.ClientID)
+		if err != nil {
+			return page, form, err
+		}
+		form.ClientName = displayName(client)
+		form.Username = clean(a.Request.LoginHint, maxUsername)
+		// The answer to the form may end, over redirects, at the app.
+		page.FormAction = []string{a.Request.RedirectURI}
+	}
+	form.CSRF = h.Cookies.CSRF(c.Response(), r)
+	return page, form, nil
+}
+
+func (h *Login) show(c echo.Context, status int, page browser.Page, form browser.LoginPage) error {
+	page.Data = form
+	return h.Pages.Render(c, status, "login", page)
+}
+
+// logIn is step 4, inside the transaction.
+func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, authorizationID, secret string) error {
+	now := h.Now()
+	renewed, err := h.renewOrEnd(ctx, c, user, secret, now)
+	if err != nil {
+		return err
+	}
+	if !renewed {
+		expiresAt := h.Lifetimes.ExpiresAt(now)
+		if err := h.Sessions.Start(ctx, logout.Session{
+			ID: logout.NewID(), Subject: user.ID, SecretHash: browser.Hash(secret),
+			AuthTime: now, CreatedAt: now, SeenAt: now, IdleUntil: h.Lifetimes.IdleUntil(now, expiresAt), ExpiresAt: expiresAt,
+			Address: c.RealIP(), UserAgent: clean(c.Request().UserAgent(), maxUserAgent),
+		}); err != nil {
+			return err
+		}
+	}
+	if authorizationID == "" {
+		return nil
+	}
+	return h.Authorizations.Progress(ctx, authorizationID, now, time.Time{})
+}
+
+// renewOrEnd deals with the session that this browser had before. The session is locked, so that a logout at the same moment either
+// comes first, and then nothing is renewed, or waits for us and ends the renewed one.
+func (h *Login) renewOrEnd(ctx context.Context, c echo.Context, user identity.User, secret string, now time.Time) (renewed bool, err error) {
+	old, live, err := h.Current.Session(ctx, c.Request())
+	if err != nil || !live {
+		return false, err
+	}
+	if old.Subject != user.ID {
+		_, err := h.Ender.End(ctx, logout.Request{
+			Cause:  logout.CauseUserSwitched,
+			Target: logout.Target{SessionID: old.ID},
+			Actor:  logout.Actor{Kind: "user", ID: user.ID, Address: c.RealIP(), UserAgent: clean(c.Request().UserAgent(), maxUserAgent)},
+		})
+		return false, err
+	}
+	locked, err := h.Sessions.Lock(ctx, old.ID, now)
+	switch {
+	case errors.Is(err, logout.ErrNoSession):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return true, h.Sessions.Renew(ctx, locked.ID, browser.Hash(secret), now, h.Lifetimes.IdleUntil(now, locked.ExpiresAt))
+}
+
+// clean makes outside text fit to be stored and shown: valid UTF-8, no NUL (PostgreSQL refuses both), at most limit bytes.
+func clean(s string, limit int) string {
+	if len(s) > limit {
+		s = s[:limit]
+	}
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "")
+	}
+	return strings.ReplaceAll(s, "\x00", "")
+}

@@ -1,0 +1,111 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/exeunt-id/exeunt/logout/logoutstore"
+)
+
+const (
+	// sweepEvery is how soon the relying parties of a session hear that its lifetime has passed.
+	sweepEvery = 30 * time.Second
+	// cleanEvery is how often what is no longer needed is deleted.
+	cleanEvery = 10 * time.Minute
+	// keepExpired is how long codes and tokens are kept beyond their expiry, so that one that is used again is still recognised.
+	keepExpired = 24 * time.Hour
+)
+
+// work is what runs in the background between Start and Stop.
+type work struct {
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+}
+
+// Start makes the provider ready to serve:
+//
+//  1. Active signing keys exist.
+//  2. Users and clients are as the configuration says; clients that were removed from it are named in a warning, and stay.
+//  3. This node works jobs: insurance and retries of deliveries.
+//  4. It sweeps: sessions past their lifetime end, what nobody needs any more is deleted.
+//
+// Start once; Stop ends it.
+func (p *Provider) Start(ctx context.Context) error {
+	if err := p.keyring.Ensure(ctx); err != nil {
+		return err
+	}
+	if err := p.sync(ctx); err != nil {
+		return err
+	}
+	if err := p.cfg.DB.StartQueue(ctx, logoutstore.Work(p.engine, p.cfg.Logout.Workers, p.cfg.Logout.AttemptTimeout)); err != nil {
+		return err
+	}
+	ctx, p.work.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	p.work.group.Go(func() { p.every(ctx, sweepEvery, p.sweep) })
+	p.work.group.Go(func() { p.every(ctx, cleanEvery, p.clean) })
+	return nil
+}
+
+// Stop lets what runs finish until ctx is done. Deliveries that did not finish are made by their jobs, here after the next start or on
+// another node.
+func (p *Provider) Stop(ctx context.Context) error {
+	if p.work.cancel != nil {
+		p.work.cancel()
+		p.work.group.Wait()
+	}
+	return errors.Join(p.engine.Stop(ctx), p.cfg.DB.StopQueue(ctx))
+}
+
+func (p *Provider) sync(ctx context.Context) error {
+	if len(p.cfg.Users) > 0 {
+		key, err := p.cfg.derive("exeunt configured users 1")
+		if err != nil {
+			return err
+		}
+		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, key); err != nil {
+			return err
+		}
+	}
+	removed, err := p.store.SyncClients(ctx, p.cfg.Clients)
+	if err != nil {
+		return err
+	}
+	if len(removed) > 0 {
+		p.cfg.Logger.WarnContext(ctx, "clients are no longer in the configuration; they stay until they are deleted", "clients", removed)
+	}
+	return nil
+}
+
+// every runs fn at once and then at each interval until ctx is done.
+func (p *Provider) every(ctx context.Context, interval time.Duration, fn func(context.Context) error) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		if err := fn(ctx); err != nil && ctx.Err() == nil {
+			p.cfg.Logger.ErrorContext(ctx, "background work failed; it is tried again", "in", interval.String(), "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sweep ends sessions that passed a lifetime.
+func (p *Provider) sweep(ctx context.Context) error {
+	_, err := p.engine.Sweep(ctx)
+	return err
+}
+
+// clean deletes what nobody needs any more.
+func (p *Provider) clean(ctx context.Context) error {
+	now := p.cfg.Now().UTC()
+	err := p.store.Sweep(ctx, now.Add(-keepExpired))
+	if p.cfg.Retention > 0 {
+		err = errors.Join(err, p.sessions.Purge(ctx, now.Add(-p.cfg.Retention)))
+	}
+	return err
+}

@@ -1,0 +1,9 @@
+// Package static embeds the assets of the provider's pages.
+package static
+
+import "embed"
+
+// FS holds the assets.
+//
+//go:embed *.css *.svg
+var FS embed.FS
