@@ -7,6 +7,7 @@ LDFLAGS  = -s -w -X github.com/exeunt-id/exeunt/cli.version=$(VERSION)
 
 TEST_TIMEOUT ?= 10m
 TEST_FLAGS   ?=
+PACKAGES     ?= ./...
 FUZZTIME     ?= 20s
 
 .DEFAULT_GOAL := help
@@ -24,14 +25,14 @@ demo: ## start the provider and three apps, and say where to click
 # The race detector needs a C compiler. Without one the tests still run, without it.
 test: ## run all tests, with the race detector where a C compiler is installed
 	@if command -v "$$(go env CC)" >/dev/null 2>&1; then \
-		echo 'go test -race ./...'; \
-		CGO_ENABLED=1 go test -race -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...; \
+		echo 'go test -race $(PACKAGES)'; \
+		CGO_ENABLED=1 go test -race -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $(PACKAGES); \
 	else \
 		echo '**************************************************************************'; \
 		echo '** No C compiler is installed: the tests run WITHOUT the race detector. **'; \
 		echo '** Install gcc or clang to run what CI runs.                            **'; \
 		echo '**************************************************************************'; \
-		CGO_ENABLED=0 go test -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) ./...; \
+		CGO_ENABLED=0 go test -timeout $(TEST_TIMEOUT) $(TEST_FLAGS) $(PACKAGES); \
 	fi
 
 lint: ## run golangci-lint

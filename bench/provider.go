@@ -61,7 +61,12 @@ func measure(ctx context.Context, o options, database, alg string, report func(w
 	if err != nil {
 		return err
 	}
-	defer func() { _ = l.process.Kill() }()
+	defer func() {
+		_ = l.process.Kill()
+		if os.Getenv("BENCH_LOG") != "" {
+			fmt.Fprintln(os.Stderr, l.process.Log())
+		}
+	}()
 	for _, m := range []struct {
 		name string
 		run  func(ctx context.Context) error

@@ -47,10 +47,13 @@ func deliveryListCommand() *command {
 						}
 						return writeJSON(env.Stdout, lines...)
 					}
-					if len(deliveries) == *limit {
-						defer fmt.Fprintf(env.Stderr, "There may be more than these %s; --limit raises the number.\n", counted(*limit, "delivery"))
+					if err := writeDeliveries(env.Stdout, deliveries); err != nil {
+						return err
 					}
-					return writeDeliveries(env.Stdout, deliveries)
+					if len(deliveries) == *limit {
+						fmt.Fprintf(env.Stderr, "There may be more than these %s; --limit raises the number.\n", counted(*limit, "delivery"))
+					}
+					return nil
 				})
 			}
 		},

@@ -5,18 +5,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/exeunt-id/exeunt/config"
 	"github.com/exeunt-id/exeunt/database"
-	"github.com/exeunt-id/exeunt/demo"
 )
 
 func demoCommand() *command {
@@ -49,7 +45,7 @@ type demoOptions struct {
 	fresh, verbose bool
 }
 
-// demoGrace is how long the demo's end waits for deliveries that run: nobody wants to wait for a demo.
+// demoGrace is how long the demo's end waits for requests that run, and then for deliveries: nobody wants to wait for a demo.
 const demoGrace = time.Second
 
 // runDemo starts the demo and stays until ctx is done.
@@ -58,6 +54,7 @@ const demoGrace = time.Second
 //  2. Take all four ports: they make the issuer and the apps' addresses.
 //  3. Start the provider with the apps as its clients, then the apps.
 func runDemo(ctx context.Context, o demoOptions, env Env) (err error) {
+	defer func() { err = interrupted(ctx, err) }()
 	cfg := demoConfig(o)
 	log := newLogger(env.Stderr, cfg.Log)
 	path, err := demoDatabase(o)
@@ -78,19 +75,12 @@ func runDemo(ctx context.Context, o demoOptions, env Env) (err error) {
 			return err
 		}
 	}
-	ports, err := listenDemo(ctx, o)
+	stage, err := openStage(ctx, o, log)
 	if err != nil {
 		return err
 	}
-	defer ports.close()
-	apps, configs, err := ports.apps(log)
-	if err != nil {
-		return err
-	}
-	cfg.Issuer, cfg.Listen = ports.issuer(), ports.provider.Addr().String()
-	for _, c := range configs {
-		cfg.Clients = append(cfg.Clients, demoClient(c.Registration()))
-	}
+	defer stage.close()
+	cfg.Issuer, cfg.Listen, cfg.Clients = stage.issuer(), stage.provider.Addr().String(), stage.clients()
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
@@ -98,16 +88,16 @@ func runDemo(ctx context.Context, o demoOptions, env Env) (err error) {
 		return err
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serveHTTP(groupCtx, ports.provider, n.provider, log) })
-	for i, app := range apps {
-		group.Go(func() error { return app.Start(groupCtx, ports.appListeners[i]) })
+	group.Go(func() error { return serveHTTP(groupCtx, stage.provider, n.provider, demoGrace, log) })
+	for i, app := range stage.apps {
+		group.Go(func() error { return serveHTTP(groupCtx, stage.listeners[i], app, demoGrace, log) })
 	}
-	printDemo(env.Stdout, cfg, configs, filepath.Dir(path))
-	err = group.Wait()
-	if err == nil {
-		fmt.Fprintln(env.Stdout, "\nThe demo has ended.")
+	printDemo(env.Stdout, cfg, stage.configs, filepath.Dir(path))
+	if err := group.Wait(); err != nil {
+		return err
 	}
-	return err
+	fmt.Fprintln(env.Stdout, "\nThe demo has ended.")
+	return nil
 }
 
 func demoConfig(o demoOptions) *config.Config {
@@ -139,74 +129,4 @@ func demoDatabase(o demoOptions) (string, error) {
 		return "", fmt.Errorf("the folder for the database cannot be made: %w; name another with --data", err)
 	}
 	return filepath.Join(dir, "exeunt.db"), nil
-}
-
-// demoPorts are the listeners of the demo.
-type demoPorts struct {
-	provider     net.Listener
-	appListeners []net.Listener
-}
-
-func listenDemo(ctx context.Context, o demoOptions) (ports *demoPorts, err error) {
-	ports = &demoPorts{}
-	if ports.provider, err = listen(ctx, localhost(o.port), "--port"); err != nil {
-		return nil, err
-	}
-	for i := range demo.Apps() {
-		port := o.appPort
-		if port != 0 {
-			port += i
-		}
-		listener, err := listen(ctx, localhost(port), "--app-port")
-		if err != nil {
-			ports.close()
-			return nil, err
-		}
-		ports.appListeners = append(ports.appListeners, listener)
-	}
-	return ports, nil
-}
-
-func localhost(port int) string { return net.JoinHostPort("localhost", strconv.Itoa(port)) }
-
-// close closes what has not been closed by those who served on it; closing again does no harm.
-func (p *demoPorts) close() {
-	for _, listener := range append(p.appListeners, p.provider) {
-		_ = listener.Close()
-	}
-}
-
-func (p *demoPorts) issuer() string { return address(p.provider) }
-
-// apps makes the demo apps for the ports.
-func (p *demoPorts) apps(log *slog.Logger) ([]*demo.App, []demo.Config, error) {
-	configs := demo.Apps()
-	for i := range configs {
-		configs[i].Issuer, configs[i].BaseURL, configs[i].Logger = p.issuer(), address(p.appListeners[i]), log
-	}
-	demo.Connect(configs)
-	apps := make([]*demo.App, len(configs))
-	for i, c := range configs {
-		var err error
-		if apps[i], err = demo.New(c); err != nil {
-			return nil, nil, err
-		}
-	}
-	return apps, configs, nil
-}
-
-// address is where a browser reaches a listener of the demo.
-func address(listener net.Listener) string {
-	port := listener.Addr().(*net.TCPAddr).Port
-	return "http://" + localhost(port)
-}
-
-func demoClient(r demo.Registration) config.Client {
-	return config.Client{
-		ClientID: r.ClientID, ClientSecret: config.Secret(r.ClientSecret), ClientName: r.ClientName, ApplicationType: r.ApplicationType,
-		TokenEndpointAuthMethod: r.TokenEndpointAuthMethod, GrantTypes: r.GrantTypes, ResponseTypes: r.ResponseTypes, Scope: r.Scope,
-		RedirectURIs: r.RedirectURIs, PostLogoutRedirectURIs: r.PostLogoutRedirectURIs, BackchannelLogoutURI: r.BackchannelLogoutURI,
-		BackchannelLogoutSessionRequired: r.BackchannelLogoutSessionRequired, IDTokenSignedResponseAlg: r.IDTokenSignedResponseAlg,
-		SkipConsent: r.SkipConsent, AllowPrivateNetwork: r.AllowPrivateNetwork,
-	}
 }

@@ -10,11 +10,9 @@ import (
 	"time"
 )
 
-// drainTimeout is how long requests that run may take after the signal to end.
-const drainTimeout = 15 * time.Second
-
-// serveHTTP answers requests on listener until ctx is done; then it stops accepting, lets running requests finish, and returns nil.
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
+// serveHTTP answers requests on listener until ctx is done; then it stops accepting, lets running requests finish for the time of grace,
+// and returns nil.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, grace time.Duration, log *slog.Logger) error {
 	server := &http.Server{
 		Handler: handler,
 		// Every limit is far above what a person's browser needs: what is slower holds a connection for nothing.
@@ -32,11 +30,11 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 		return fmt.Errorf("serving %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
-	log.Info("ending: finishing the requests that run", "at_most", drainTimeout.String())
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	log.Info("ending: finishing the requests that run", "address", listener.Addr().String(), "at_most", grace.String())
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		log.Warn("requests that still ran were cut off", "error", errors.Join(err, server.Close()))
+	if err := server.Shutdown(drain); err != nil {
+		log.Info("connections that were still open have been cut off", "address", listener.Addr().String(), "error", errors.Join(err, server.Close()))
 	}
 	return nil
 }

@@ -9,8 +9,11 @@ import (
 	"github.com/exeunt-id/exeunt/config"
 )
 
-// stopGrace is how long deliveries that run may take after the last request was answered.
-const stopGrace = 10 * time.Second
+// At the end, requests that run may take drainGrace, and after the last of them deliveries that run stopGrace.
+const (
+	drainGrace = 15 * time.Second
+	stopGrace  = 10 * time.Second
+)
 
 func serveCommand() *command {
 	return &command{
@@ -45,12 +48,7 @@ func serve(ctx context.Context, cfg *config.Config, warnings []config.Warning, e
 	if cfg.Development() && len(cfg.Secrets) == 0 {
 		log.Warn("development: signing keys are encrypted with a published key, because the issuer is a loopback address and `secrets` is empty")
 	}
-	// A start that is interrupted is no failure.
-	defer func() {
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			err = nil
-		}
-	}()
+	defer func() { err = interrupted(ctx, err) }()
 	n, err := openNode(ctx, cfg, log)
 	if err != nil {
 		return err
@@ -64,7 +62,15 @@ func serve(ctx context.Context, cfg *config.Config, warnings []config.Warning, e
 		return err
 	}
 	log.Info("ready", "issuer", cfg.Issuer, "address", listener.Addr().String(), "database", cfg.Database, "version", versionName())
-	err = serveHTTP(ctx, listener, n.provider, log)
+	err = serveHTTP(ctx, listener, n.provider, drainGrace, log)
 	log.Info("ended")
+	return err
+}
+
+// interrupted forgives an error that only says that ctx was done: a start that was asked to end is no failure.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
 	return err
 }

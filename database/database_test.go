@@ -96,6 +96,27 @@ func TestTx(t *testing.T) {
 	})
 }
 
+// Work that goes on after a transaction, such as the first attempts of a logout, may carry its context.
+func TestTxContextOutlivesTx(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		var kept context.Context
+		if err := db.Tx(t.Context(), func(ctx context.Context) error { kept = ctx; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		err := db.Tx(kept, func(ctx context.Context) error {
+			_, err := db.Enqueue(ctx, river.InsertManyParams{Args: note{"later"}})
+			return err
+		})
+		if err != nil {
+			t.Errorf("a transaction begun with the context of one that is over: %v", err)
+		}
+		db.AfterCommit(kept, func() { kept = nil })
+		if kept != nil {
+			t.Error("AfterCommit with the context of a transaction that is over did not run at once")
+		}
+	})
+}
+
 // A panic must not leave SQLite's only writer inside a transaction.
 func TestTxPanic(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
@@ -111,14 +132,14 @@ func TestTxPanic(t *testing.T) {
 	})
 }
 
-func TestDeleteJob(t *testing.T) {
+func TestDeleteJobs(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		err := db.Tx(t.Context(), func(ctx context.Context) error {
 			ids, err := db.Enqueue(ctx, river.InsertManyParams{Args: note{"a"}}, river.InsertManyParams{Args: note{"b"}})
 			if err != nil {
 				return err
 			}
-			return errors.Join(db.DeleteJob(ctx, ids[0]), db.DeleteJob(ctx, ids[0]), db.DeleteJob(ctx, 1<<40))
+			return errors.Join(db.DeleteJobs(ctx), db.DeleteJobs(ctx, ids[0], 1<<40), db.DeleteJobs(ctx, ids[0]))
 		})
 		if err != nil {
 			t.Fatal(err)

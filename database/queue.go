@@ -139,30 +139,28 @@ func (d *DB) Enqueue(ctx context.Context, jobs ...river.InsertManyParams) ([]int
 	return ids, nil
 }
 
-// DeleteJob deletes a job in the transaction in ctx. One that runs already, or is gone, is left as it is.
-func (d *DB) DeleteJob(ctx context.Context, id int64) error {
+// DeleteJobs deletes jobs in the transaction in ctx. Those that run already, or are gone, are left as they are.
+func (d *DB) DeleteJobs(ctx context.Context, ids ...int64) error {
 	tx := d.current(ctx)
 	if tx == nil {
-		return errors.New("database: a job is deleted outside a transaction")
+		return errors.New("database: jobs are deleted outside a transaction")
 	}
 	q := d.queue.Load()
-	var err error
-	if q.pg != nil {
-		err = tx.savepoint(ctx, func(ptx pgx.Tx) error { _, err := q.pg.JobDeleteTx(ctx, ptx, id); return ignoreGone(err) })
-	} else {
-		_, err = q.lite.JobDeleteTx(ctx, tx.sqlTx, id)
-	}
-	if err = ignoreGone(err); err != nil {
-		return fmt.Errorf("database: deleting job %d: %w", id, err)
+	for len(ids) > 0 {
+		n := min(len(ids), 100)
+		params := river.NewJobDeleteManyParams().IDs(ids[:n]...).First(n)
+		ids = ids[n:]
+		var err error
+		if q.pg != nil {
+			err = tx.savepoint(ctx, func(ptx pgx.Tx) error { _, err := q.pg.JobDeleteManyTx(ctx, ptx, params); return err })
+		} else {
+			_, err = q.lite.JobDeleteManyTx(ctx, tx.sqlTx, params)
+		}
+		if err != nil {
+			return fmt.Errorf("database: deleting jobs: %w", err)
+		}
 	}
 	return nil
-}
-
-func ignoreGone(err error) error {
-	if errors.Is(err, rivertype.ErrNotFound) || errors.Is(err, rivertype.ErrJobRunning) {
-		return nil
-	}
-	return err
 }
 
 // savepoint gives River a transaction of its own kind on the connection of ours. It is made to be a savepoint, and is only ever

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -18,11 +19,15 @@ type transaction struct {
 	sqlTx *sql.Tx
 	conn  *pgx.Conn // PostgreSQL: the connection under sqlTx
 	after []func(committed bool)
+	over  atomic.Bool // committed or rolled back
 }
 
+// current returns the transaction in ctx. One that is over counts as none: work that outlives it may carry its context.
 func (d *DB) current(ctx context.Context) *transaction {
-	tx, _ := ctx.Value(txKey{d}).(*transaction)
-	return tx
+	if tx, _ := ctx.Value(txKey{d}).(*transaction); tx != nil && !tx.over.Load() {
+		return tx
+	}
+	return nil
 }
 
 // Tx runs fn in a transaction, the one in ctx if there is one. Everything inside must use the context that fn receives. When fn
@@ -35,6 +40,7 @@ func (d *DB) Tx(ctx context.Context, fn func(ctx context.Context) error) error {
 	committed := false
 	// Also when fn panics: whoever waits for the end of the transaction must hear of it.
 	defer func() {
+		tx.over.Store(true)
 		for _, f := range tx.after {
 			f(committed)
 		}

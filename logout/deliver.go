@@ -3,68 +3,34 @@ package logout
 import (
 	"context"
 	"errors"
-	"fmt"
+	"sync"
 	"time"
 )
 
-// gather is how long outcomes are collected before they are written, so that ten healthy relying parties cost one transaction and a dead
-// one does not keep the receipts of the others from being seen.
-const gather = 250 * time.Millisecond
-
-// attempt gives each delivery its turn, all at once, and settles what comes of them as it comes.
-func (e *Engine) attempt(ctx context.Context, due []Delivery, p *progress) error {
-	outcomes := make(chan *Settlement, len(due))
-	for _, d := range due {
-		go func() { outcomes <- e.turn(ctx, d) }()
-	}
-	var batch []Settlement
-	var errs []error
-	flush := func() {
-		if len(batch) == 0 {
-			return
-		}
-		if err := e.settle(ctx, batch); err != nil {
-			errs = append(errs, err)
-		}
-		batch = nil
-	}
-	timer := time.NewTimer(gather)
-	defer timer.Stop()
-	for left := len(due); left > 0; {
-		select {
-		case s := <-outcomes:
-			left--
+// attempt gives each delivery its turn, all at once. It returns a function that waits until what came of them is written.
+func (e *Engine) attempt(ctx context.Context, due []Delivery, p *progress) (written func() error) {
+	errs := make([]error, len(due))
+	var wg sync.WaitGroup
+	for i, d := range due {
+		wg.Add(1)
+		go func() {
+			s := e.turn(ctx, d)
+			p.record(d.ID, s)
 			if s == nil {
-				errs = append(errs, context.Cause(ctx))
-				continue
+				errs[i] = context.Cause(ctx)
+				wg.Done()
+				return
 			}
-			p.record(*s)
-			batch = append(batch, *s)
-		case <-timer.C:
-			flush()
-			timer.Reset(gather)
-		}
+			e.settler.add(*s, func(err error) {
+				errs[i] = err
+				wg.Done()
+			})
+		}()
 	}
-	flush()
-	return errors.Join(errs...)
-}
-
-// settle writes outcomes. A database that is away for a moment must not turn a delivered token into a second one, so it tries again a
-// few times; after that the insurance or retry job does the delivery over.
-func (e *Engine) settle(ctx context.Context, batch []Settlement) error {
-	ctx = context.WithoutCancel(ctx)
-	var err error
-	for try := range 4 {
-		if try > 0 {
-			timer := time.NewTimer(time.Duration(try) * 500 * time.Millisecond)
-			<-timer.C
-		}
-		if _, err = e.cfg.Store.Settle(ctx, e.cfg.Now().UTC(), batch); err == nil {
-			return nil
-		}
+	return func() error {
+		wg.Wait()
+		return errors.Join(errs...)
 	}
-	e.cfg.Logger.ErrorContext(ctx, "outcomes of deliveries could not be written; they will be attempted again", "logout", batch[0].Delivery.LogoutID, "deliveries", len(batch), "error", err)
-	return fmt.Errorf("logout: settling: %w", err)
 }
 
 // turn makes one attempt and decides what becomes of the delivery. It returns nil when ctx ended first: that says nothing about the
@@ -104,7 +70,7 @@ func verdict(d Delivery, err error, a *Attempt) (state State, rejections int, ne
 	}
 	a.Error = err.Error()
 	now := a.At.Add(a.Duration)
-	wait := pause(a.Number)
+	wait := backoff(a.Number)
 	var rejected *RejectedError
 	var retry *RetryError
 	switch {

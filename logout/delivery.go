@@ -80,6 +80,19 @@ type Settlement struct {
 	NextAt     time.Time // for StateRetrying
 }
 
+// after returns the delivery as the settlement leaves it.
+func (s Settlement) after() Delivery {
+	d := s.Delivery
+	d.State, d.NextAt, d.Rejections = s.State, s.NextAt, s.Rejections
+	if s.Attempt != nil {
+		d.Attempts, d.LastStatus, d.LastError = s.Attempt.Number, s.Attempt.Status, s.Attempt.Error
+		if s.State.Final() {
+			d.SettledAt = s.Attempt.At.Add(s.Attempt.Duration)
+		}
+	}
+	return d
+}
+
 // Receipt is what users, relying parties and operators see of a delivery.
 type Receipt struct {
 	DeliveryID string

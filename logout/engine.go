@@ -59,6 +59,7 @@ type Engine struct {
 	planner   planner
 	notifiers map[Channel]Notifier
 	limits    *limits
+	settler   *settler
 	slots     chan struct{}
 
 	mu       sync.Mutex
@@ -97,6 +98,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg:      cfg,
 		planner:  planner{clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin},
 		limits:   newLimits(),
+		settler:  &settler{outbox: cfg.Store, now: cfg.Now, log: cfg.Logger},
 		slots:    make(chan struct{}, cfg.Workers),
 		progress: make(map[string]*progress),
 		notifiers: map[Channel]Notifier{
@@ -182,7 +184,7 @@ func (e *Engine) release(slot bool) {
 // startEarly makes the first attempts as soon as the transaction has committed, and gives the place back if it rolls back.
 func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
 	due := plan.pending()
-	p := newProgress(due)
+	p := newProgress(plan.Deliveries)
 	e.cfg.Store.AfterTx(ctx, func(committed bool) {
 		if !committed {
 			e.release(true)
@@ -190,9 +192,13 @@ func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
 		}
 		e.track(plan.LogoutID, p)
 		go func() {
-			defer e.release(true)
+			defer e.early.Done()
 			defer e.untrack(plan.LogoutID)
-			if err := e.attempt(context.WithoutCancel(ctx), due, p); err != nil {
+			written := e.attempt(context.WithoutCancel(ctx), due, p)
+			// The place is for talking to relying parties; the record may take its time.
+			<-p.done
+			<-e.slots
+			if err := written(); err != nil {
 				e.cfg.Logger.WarnContext(ctx, "first attempts are left to the insurance job", "logout", plan.LogoutID, "error", err)
 			}
 		}()
@@ -217,7 +223,7 @@ func (e *Engine) deliver(ctx context.Context, scope Scope) error {
 	if len(due) == 0 {
 		return nil
 	}
-	return e.attempt(ctx, due, newProgress(due))
+	return e.attempt(ctx, due, newProgress(due))()
 }
 
 // Redeliver gives the matching deliveries that are dead, rejected or waiting a new chance at once. It returns how many.

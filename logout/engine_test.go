@@ -250,10 +250,22 @@ func TestRollback(t *testing.T) {
 		if !errors.Is(err, boom) {
 			t.Fatal(err)
 		}
-		out := s.end(t, session)
+		// The second try is joined to a transaction too, and this one commits.
+		var out *logout.Outcome
+		err = db.Tx(context.WithoutCancel(t.Context()), func(ctx context.Context) (err error) {
+			out, err = s.End(ctx, logout.Request{Cause: logout.CauseAdmin, Target: logout.Target{SessionID: session.ID}})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if got := states(s.Wait(t.Context(), out.LogoutID, 5*time.Second)); got[logout.StateDelivered] != 1 {
 			t.Errorf("receipts after the second try: %v", got)
 		}
+		until(t, 2*time.Second, "the outcome is written by the node that ended the session", func() bool {
+			all, err := s.store.List(t.Context(), logout.Filter{LogoutID: out.LogoutID})
+			return err == nil && all[0].State == logout.StateDelivered
+		})
 		if n := len(s.rps[0].Acknowledged()); n != 1 {
 			t.Errorf("told %d times, want once", n)
 		}

@@ -66,7 +66,9 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-func jsonHeader() http.Header { return http.Header{"Content-Type": {"application/json; charset=utf-8"}} }
+func jsonHeader() http.Header {
+	return http.Header{"Content-Type": {"application/json; charset=utf-8"}}
+}
 
 func TestVerdictGivesUp(t *testing.T) {
 	now := time.Now()
@@ -77,11 +79,11 @@ func TestVerdictGivesUp(t *testing.T) {
 }
 
 // The schedule must cover three days with few attempts, most of them early.
-func TestPause(t *testing.T) {
+func TestBackoff(t *testing.T) {
 	var total time.Duration
 	attempts, firstHour := 1, 1
 	for total < 72*time.Hour {
-		d := pause(attempts)
+		d := backoff(attempts)
 		if d < time.Second || d > longestRetry*6/5 {
 			t.Fatalf("pause after attempt %d is %s", attempts, d)
 		}
@@ -94,7 +96,7 @@ func TestPause(t *testing.T) {
 	if attempts < 22 || attempts > 35 || firstHour < 7 {
 		t.Errorf("%d attempts in 72 hours, %d in the first; want about 27 and 8", attempts, firstHour)
 	}
-	if pause(1<<30) > longestRetry*6/5 {
+	if backoff(1<<30) > longestRetry*6/5 {
 		t.Error("the pause overflows")
 	}
 }

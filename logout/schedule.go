@@ -19,8 +19,8 @@ const (
 	stuckRetry = 5 * time.Second
 )
 
-// pause returns the time between the given attempt, counted from 1, and the next.
-func pause(attempt int) time.Duration {
+// backoff returns the time between the given attempt, counted from 1, and the next.
+func backoff(attempt int) time.Duration {
 	d := float64(firstRetry)
 	for range attempt - 1 {
 		if d *= retryFactor; d >= float64(longestRetry) {

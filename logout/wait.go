@@ -2,6 +2,7 @@ package logout
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -9,28 +10,37 @@ import (
 // progress follows the first attempts of one logout on the node that makes them.
 type progress struct {
 	mu       sync.Mutex
-	receipts map[string]Receipt // by delivery
+	receipts []Receipt      // of all its deliveries, as planned
+	index    map[string]int // of each in receipts, by delivery
 	left     int
 	done     chan struct{} // closed when every delivery has had its turn
 }
 
 func newProgress(deliveries []Delivery) *progress {
-	return &progress{receipts: make(map[string]Receipt, len(deliveries)), left: len(deliveries), done: make(chan struct{})}
-}
-
-// record takes the outcome of one delivery's turn.
-func (p *progress) record(s Settlement) {
-	d := s.Delivery
-	d.State, d.NextAt, d.Rejections = s.State, s.NextAt, s.Rejections
-	if s.Attempt != nil {
-		d.Attempts, d.LastStatus, d.LastError = s.Attempt.Number, s.Attempt.Status, s.Attempt.Error
-		if s.State.Final() {
-			d.SettledAt = s.Attempt.At.Add(s.Attempt.Duration)
+	p := &progress{receipts: make([]Receipt, len(deliveries)), index: make(map[string]int, len(deliveries)), done: make(chan struct{})}
+	for i, d := range deliveries {
+		p.receipts[i], p.index[d.ID] = d.Receipt(), i
+		if !d.State.Final() {
+			p.left++
 		}
 	}
+	return p
+}
+
+// now returns the receipts as they are.
+func (p *progress) now() []Receipt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.receipts[d.ID] = d.Receipt()
+	return slices.Clone(p.receipts)
+}
+
+// record takes the outcome of a delivery's turn; nil when there was none, because the node is stopping.
+func (p *progress) record(deliveryID string, s *Settlement) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s != nil {
+		p.receipts[p.index[deliveryID]] = s.after().Receipt()
+	}
 	if p.left--; p.left == 0 {
 		close(p.done)
 	}
@@ -48,20 +58,27 @@ func (e *Engine) untrack(logoutID string) {
 	delete(e.progress, logoutID)
 }
 
+// following returns the progress of a logout whose first attempts run here; nil when none do (any more).
+func (e *Engine) following(logoutID string) *progress {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.progress[logoutID]
+}
+
 // Wait is the bounded wait: it returns when every relying party of the logout has had its first attempt, or after d, or when ctx is done,
 // whichever comes first, with the receipts as they are then. It is meant for the node that called End; elsewhere it returns at once.
 func (e *Engine) Wait(ctx context.Context, logoutID string, d time.Duration) []Receipt {
-	e.mu.Lock()
-	p := e.progress[logoutID]
-	e.mu.Unlock()
-	if p != nil && d > 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-p.done:
-		case <-timer.C:
-		case <-ctx.Done():
+	if p := e.following(logoutID); p != nil {
+		if d > 0 {
+			timer := time.NewTimer(d)
+			defer timer.Stop()
+			select {
+			case <-p.done:
+			case <-timer.C:
+			case <-ctx.Done():
+			}
 		}
+		return p.now()
 	}
 	receipts, err := e.Receipts(ctx, logoutID)
 	if err != nil {
@@ -70,13 +87,13 @@ func (e *Engine) Wait(ctx context.Context, logoutID string, d time.Duration) []R
 	return receipts
 }
 
-// Receipts returns the state of every delivery of a logout, in the order they were planned.
+// Receipts returns the state of every delivery of a logout, in the order they were planned. While their first attempts run on this node it
+// knows more than the table.
 func (e *Engine) Receipts(ctx context.Context, logoutID string) ([]Receipt, error) {
-	// Looked up before the table is read: whatever was settled and forgotten before then is in the table.
-	e.mu.Lock()
-	p := e.progress[logoutID]
-	e.mu.Unlock()
-	deliveries, err := e.cfg.Store.List(ctx, Filter{LogoutID: logoutID, Limit: 10_000})
+	if p := e.following(logoutID); p != nil {
+		return p.now(), nil
+	}
+	deliveries, err := e.cfg.Store.List(ctx, Filter{LogoutID: logoutID, Limit: maxReceipts})
 	if err != nil {
 		return nil, err
 	}
@@ -84,16 +101,8 @@ func (e *Engine) Receipts(ctx context.Context, logoutID string) ([]Receipt, erro
 	for i, d := range deliveries {
 		receipts[len(receipts)-1-i] = d.Receipt() // List is newest first
 	}
-	if p == nil {
-		return receipts, nil
-	}
-	// What this node knows already but has not written yet is newer than the table.
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i, r := range receipts {
-		if fresh, ok := p.receipts[r.DeliveryID]; ok && r.State == StatePending {
-			receipts[i] = fresh
-		}
-	}
 	return receipts, nil
 }
+
+// maxReceipts bounds what one page or answer shows of a logout of very many sessions.
+const maxReceipts = 10_000

@@ -443,3 +443,19 @@ func (w *world) told(client string) []string {
 	return sids
 }
 
+// eventually waits until something is so.
+func (w *world) eventually(what string, so func() bool) {
+	w.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !so(); {
+		if time.Now().After(deadline) {
+			w.Fatalf("not within ten seconds: %s", what)
+		}
+		w.program().get("/healthz", nil)
+	}
+}
+
+// eventuallyTold waits until a client has had so many logout tokens.
+func (w *world) eventuallyTold(client string, n int) {
+	w.Helper()
+	w.eventually(client+" is told", func() bool { return len(w.told(client)) >= n })
+}

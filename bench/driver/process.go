@@ -22,7 +22,11 @@ type Setup struct {
 	Clients  []Client       // its relying parties
 	Users    int            // how many; they are called user-0, user-1, ...
 	Extra    map[string]any // further top-level configuration, for example logout: {wait: 0s}
+	Host     string         // of the issuer; "" is localhost
 	Port     int            // 0: a free one is chosen and kept over restarts
+
+	// Registered replaces the registrations of Clients, for parties that need other metadata.
+	Registered []map[string]any
 }
 
 // Password is that of every user of a Setup.
@@ -56,7 +60,10 @@ func Start(ctx context.Context, s Setup) (*Process, error) {
 		}
 		s.Port = port
 	}
-	p := &Process{Issuer: fmt.Sprintf("http://localhost:%d", s.Port), setup: s}
+	if s.Host == "" {
+		s.Host = "localhost"
+	}
+	p := &Process{Issuer: fmt.Sprintf("http://%s:%d", s.Host, s.Port), setup: s}
 	text, err := json.MarshalIndent(p.config(), "", "  ")
 	if err != nil {
 		return nil, err
@@ -85,6 +92,9 @@ func (p *Process) config() map[string]any {
 			"backchannel_logout_uri": c.LogoutURI, "backchannel_logout_session_required": true, "id_token_signed_response_alg": c.Alg, "skip_consent": true,
 		}
 	}
+	if s.Registered != nil {
+		clients = s.Registered
+	}
 	cfg := map[string]any{
 		"issuer": p.Issuer, "listen": fmt.Sprintf("127.0.0.1:%d", s.Port), "database": s.Database, "users": users, "clients": clients,
 		"log": map[string]any{"level": "warn"},
@@ -109,7 +119,7 @@ func (p *Process) Restart(ctx context.Context) error {
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for !answers(ctx, p.Issuer+"/.well-known/openid-configuration") {
+	for !answers(ctx, fmt.Sprintf("http://127.0.0.1:%d/.well-known/openid-configuration", p.setup.Port)) {
 		select {
 		case err := <-p.done:
 			return fmt.Errorf("driver: the provider stopped at once: %w: %s", err, p.log)

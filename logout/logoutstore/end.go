@@ -144,9 +144,7 @@ func (s *Store) write(ctx context.Context, p *logout.Plan) error {
 		pending = pending || d.State == logout.StatePending
 	}
 	if pending {
-		ids, err := s.db.Enqueue(ctx, river.InsertManyParams{
-			Args: insuranceJob{LogoutID: p.LogoutID}, InsertOpts: &river.InsertOpts{Queue: queueFirst, ScheduledAt: p.InsureAt},
-		})
+		ids, err := s.db.Enqueue(ctx, river.InsertManyParams{Args: insuranceJob{LogoutID: p.LogoutID}, InsertOpts: options(queueFirst, p.InsureAt, p.At)})
 		if err != nil {
 			return err
 		}

@@ -33,11 +33,18 @@ type retryJob struct {
 // Kind implements river.JobArgs.
 func (retryJob) Kind() string { return "logout_retry" }
 
-func newRetryJob(deliveryID string, nextAt time.Time) river.InsertManyParams {
-	return river.InsertManyParams{
-		Args:       retryJob{DeliveryID: deliveryID, NextAt: database.Micros(nextAt)},
-		InsertOpts: &river.InsertOpts{Queue: queueRetry, ScheduledAt: nextAt},
+func newRetryJob(deliveryID string, nextAt, now time.Time) river.InsertManyParams {
+	return river.InsertManyParams{Args: retryJob{DeliveryID: deliveryID, NextAt: database.Micros(nextAt)}, InsertOpts: options(queueRetry, nextAt, now)}
+}
+
+// options of a job that runs at a time. One that is due now gets none: a job with a time, even a past one, waits for River's scheduler,
+// which looks every few seconds.
+func options(queue string, at, now time.Time) *river.InsertOpts {
+	o := &river.InsertOpts{Queue: queue}
+	if at.After(now) {
+		o.ScheduledAt = at
 	}
+	return o
 }
 
 // Work returns what a node needs to run the engine's jobs; add other workers to it and give it to database.DB.StartQueue.

@@ -95,7 +95,7 @@ func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt tim
 			n := min(len(ids), chunk)
 			jobs := make([]river.InsertManyParams, n)
 			for i, id := range ids[:n] {
-				jobs[i] = newRetryJob(id, at)
+				jobs[i] = newRetryJob(id, at, at)
 			}
 			if _, err := s.db.Enqueue(ctx, jobs...); err != nil {
 				return err

@@ -57,7 +57,7 @@ func (s *Store) settle(ctx context.Context, at time.Time, settlements []logout.S
 	if err != nil {
 		return 0, err
 	}
-	if err := s.enqueueRetries(ctx, settlements, moved); err != nil {
+	if err := s.enqueueRetries(ctx, at, settlements, moved); err != nil {
 		return 0, err
 	}
 	return len(moved), s.dropInsurance(ctx, settlements)
@@ -99,11 +99,11 @@ func (s *Store) move(ctx context.Context, at time.Time, settlements []logout.Set
 	return moved, nil
 }
 
-func (s *Store) enqueueRetries(ctx context.Context, settlements []logout.Settlement, moved map[string]bool) error {
+func (s *Store) enqueueRetries(ctx context.Context, at time.Time, settlements []logout.Settlement, moved map[string]bool) error {
 	var jobs []river.InsertManyParams
 	for _, st := range settlements {
 		if st.State == logout.StateRetrying && moved[st.Delivery.ID] {
-			jobs = append(jobs, newRetryJob(st.Delivery.ID, st.NextAt))
+			jobs = append(jobs, newRetryJob(st.Delivery.ID, st.NextAt, at))
 		}
 	}
 	if len(jobs) == 0 {
@@ -133,10 +133,5 @@ func (s *Store) dropInsurance(ctx context.Context, settlements []logout.Settleme
 	if res.Error != nil {
 		return fmt.Errorf("logoutstore: looking for insurance jobs: %w", res.Error)
 	}
-	for _, id := range jobs {
-		if err := s.db.DeleteJob(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.db.DeleteJobs(ctx, jobs...)
 }

@@ -1,0 +1,97 @@
+package logout
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// linger is how long the first outcome of a batch waits for others, so that the ten answers of a logout, and of the logouts beside it, cost
+// one transaction. It is also all that a killed process forgets of what was acknowledged.
+const linger = 5 * time.Millisecond
+
+// maxBatch bounds the outcomes of one transaction.
+const maxBatch = 500
+
+// settler writes outcomes, those of all logouts together. It runs while there is something to write.
+type settler struct {
+	outbox Outbox
+	now    func() time.Time
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	waiting []outcome
+	running bool
+}
+
+// outcome is a settlement and whoever waits for its being written.
+type outcome struct {
+	Settlement
+	written func(error)
+}
+
+// add hands an outcome over. written is called once it is durable, or could not be made so.
+func (s *settler) add(settlement Settlement, written func(error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = append(s.waiting, outcome{settlement, written})
+	if !s.running {
+		s.running = true
+		go s.run()
+	}
+}
+
+func (s *settler) run() {
+	for {
+		pause(linger)
+		s.mu.Lock()
+		n := min(len(s.waiting), maxBatch)
+		batch := s.waiting[:n:n]
+		s.waiting = s.waiting[n:]
+		if n == 0 {
+			s.running = false
+		}
+		s.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		s.write(batch)
+	}
+}
+
+// write settles a batch. A database that is away for a moment must not turn a delivered token into a second one, so it tries again a few
+// times; then each outcome alone, lest one spoil the others. What cannot be written is attempted again by its job.
+func (s *settler) write(batch []outcome) {
+	err := s.try(batch)
+	for attempt := 1; err != nil && attempt < 4; attempt++ {
+		pause(time.Duration(attempt) * 500 * time.Millisecond)
+		err = s.try(batch)
+	}
+	for i, o := range batch {
+		alone := err
+		if err != nil && len(batch) > 1 {
+			alone = s.try(batch[i : i+1])
+		}
+		if alone != nil {
+			s.log.Error("the outcome of a delivery could not be written; it will be attempted again", "delivery", o.Delivery.ID, "error", alone)
+			alone = fmt.Errorf("logout: settling delivery %s: %w", o.Delivery.ID, alone)
+		}
+		o.written(alone)
+	}
+}
+
+// try runs one transaction. It belongs to no request: many wait for it.
+func (s *settler) try(batch []outcome) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	settlements := make([]Settlement, len(batch))
+	for i, o := range batch {
+		settlements[i] = o.Settlement
+	}
+	_, err := s.outbox.Settle(ctx, s.now().UTC(), settlements)
+	return err
+}
+
+func pause(d time.Duration) { <-time.After(d) }
