@@ -44,7 +44,7 @@ vuln: ## look for known vulnerabilities in what the program calls
 fmt: ## format the code
 	$(GOLANGCI_LINT) fmt ./...
 
-bench: ## run the load command of bench/, see its --help
+bench: build ## run the load command of bench/, see its --help
 	go run ./bench $(BENCH_FLAGS)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)

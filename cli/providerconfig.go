@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"net/url"
 	"strings"
 
@@ -21,10 +20,6 @@ func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (prov
 	if err != nil {
 		return provider.Config{}, err
 	}
-	proxies, err := parseNetworks(cfg.TrustedProxies)
-	if err != nil {
-		return provider.Config{}, err
-	}
 	p := provider.Config{
 		Issuer: cfg.Issuer, DB: db, Secrets: cfg.SecretKeys(), Algorithms: cfg.SigningAlgorithms, Outgoing: outgoing,
 		Login: identity.Limits{MaxFailures: cfg.Login.MaxFailures, Window: cfg.Login.Window, MaxFailuresPerAddress: cfg.Login.MaxFailuresPerAddress},
@@ -35,7 +30,7 @@ func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (prov
 		Logout: provider.Logout{
 			Wait: cfg.Logout.Wait, AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: cfg.Logout.Workers,
 		},
-		Retention: cfg.Retention, TrustedProxies: proxies, Logger: log,
+		Retention: cfg.Retention, TrustedProxies: cfg.TrustedNetworks(), Logger: log,
 	}
 	p.Tokens.Code, p.Tokens.Access, p.Tokens.ID, p.Tokens.Refresh = cfg.Tokens.Code, cfg.Tokens.Access, cfg.Tokens.ID, cfg.Tokens.Refresh
 	p.Sessions.Idle, p.Sessions.Absolute = cfg.Sessions.Idle, cfg.Sessions.Absolute
@@ -80,31 +75,7 @@ func newOutgoing(cfg *config.Config) (*logout.Outgoing, error) {
 		}
 		o.Proxy = u
 	}
-	if cfg.AdminListen != "" {
-		o.OwnListeners = append(o.OwnListeners, cfg.AdminListen)
-	}
 	return logout.NewOutgoing(o)
-}
-
-// parseNetworks reads addresses and networks in CIDR notation.
-func parseNetworks(networks []string) ([]netip.Prefix, error) {
-	var all []netip.Prefix
-	for i, text := range networks {
-		if !strings.Contains(text, "/") {
-			addr, err := netip.ParseAddr(text)
-			if err != nil {
-				return nil, fmt.Errorf("trusted_proxies[%d]: %q is not an address; write it like 10.0.0.1 or 10.0.0.0/8", i, text)
-			}
-			all = append(all, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
-			continue
-		}
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, fmt.Errorf("trusted_proxies[%d]: %q is not a network; write it like 10.0.0.1 or 10.0.0.0/8", i, text)
-		}
-		all = append(all, prefix.Masked())
-	}
-	return all, nil
 }
 
 // sqlitePath returns the path of an SQLite URL, or nothing.

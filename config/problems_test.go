@@ -90,11 +90,14 @@ func TestProblems(t *testing.T) {
 		}},
 		{name: "words", yaml: dev("log: {level: loud, format: xml}\nlogout: {fanout: some}"), want: []string{`log.level: "loud" is not known here; use debug, info, warn, error`, "log.format: use json, text", "logout.fanout: use participating"}},
 		// not in this version
-		{name: "later", yaml: mark("registration: {initial_access_tokens: [hunter2]}\nsmtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\ntrusted_proxies: [10.0.0.1]\nlogout: {fanout: all}\n", "",
+		{name: "proxies", yaml: dev("trusted_proxies: [10.0.0.1, 10.0.0.0/8, 'fd00::/8', proxy.example, 10.0.0.0/33]"), want: []string{
+			`trusted_proxies[3]: "proxy.example" is not an address`, `trusted_proxies[4]: "10.0.0.0/33" is not an address`,
+		}},
+		{name: "later", yaml: mark("registration: {initial_access_tokens: [hunter2]}\nsmtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
 			redirects+", token_endpoint_auth_method: private_key_jwt, jwks: {keys: []}, jwks_uri: https://x, grant_types: [client_credentials], access_token_format: jwt, "+
 				"frontchannel_logout_uri: https://x, frontchannel_logout_session_required: true, allowed_origins: [https://x]"), want: []string{
 			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "smtp.address: not available", "smtp.password: not available", "tls.cert_file: not available",
-			"trusted_proxies: not available", "logout.fanout: use participating", "clients[0].token_endpoint_auth_method: use client_secret_basic", "clients[0].jwks: not available", "clients[0].jwks_uri: not available",
+			"logout.fanout: use participating", "clients[0].token_endpoint_auth_method: use client_secret_basic", "clients[0].jwks: not available", "clients[0].jwks_uri: not available",
 			"clients[0].grant_types: client_credentials is not available", "clients[0].access_token_format: use opaque", "clients[0].frontchannel_logout_uri: not available",
 			"clients[0].frontchannel_logout_session_required: not available", "clients[0].allowed_origins: not available",
 		}},

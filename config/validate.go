@@ -27,6 +27,7 @@ func (c *Config) check(r *report) {
 		r.add("issuer", "%v", err)
 	}
 	c.checkListeners(r)
+	c.checkProxies(r)
 	checkDatabase(c.Database, r)
 	c.checkSecrets(r)
 	c.checkAlgorithms(r)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 
@@ -27,6 +28,9 @@ func (d *DB) openSQLite(ctx context.Context, path string, o Options) error {
 		return fmt.Errorf("database: %w", err)
 	}
 	d.path = abs
+	if err := private(abs); err != nil {
+		return err
+	}
 	sync := "synchronous(FULL)"
 	if o.NoSync {
 		sync = "synchronous(OFF)"
@@ -50,6 +54,16 @@ func (d *DB) openSQLite(ctx context.Context, path string, o Options) error {
 	return nil
 }
 
+// private creates the file for its owner alone: it holds password hashes and sessions. SQLite gives its companions (-wal, -shm) the same
+// mode. A file that exists keeps the mode that somebody gave it.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("database: %w (does the folder exist, and may this user write there?)", err)
+	}
+	return f.Close()
+}
+
 func openSQLiteFile(ctx context.Context, path, txlock string, pragmas ...string) (*sql.DB, error) {
 	query := url.Values{"_txlock": {txlock}, "_pragma": pragmas}
 	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
@@ -58,7 +72,7 @@ func openSQLiteFile(ctx context.Context, path, txlock string, pragmas ...string)
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("database: opening %s: %w (does the folder exist, and may this user write there?)", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("database: opening %s: %w", path, err), db.Close())
 	}
 	return db, nil
 }

@@ -2,7 +2,6 @@ package logout
 
 import (
 	"errors"
-
 	"net/http"
 	"net/http/httptest"
 	"strings"

@@ -63,9 +63,10 @@ type Sessions interface {
 	Lock(ctx context.Context, id string, at time.Time) (Session, error)
 
 	// Renew gives a live session a new cookie and authentication time after the same person has logged in again. Every SID stays.
+	// ErrNoSession when the session is not live at that time.
 	Renew(ctx context.Context, id string, secretHash []byte, at, idleUntil time.Time) error
 
-	// Touch records activity of a live session.
+	// Touch records activity of a live session; ErrNoSession when it is not: a lifetime that has passed is not revived.
 	Touch(ctx context.Context, id string, at, idleUntil time.Time) error
 
 	// Join returns the client's participation in the session and creates it when the client takes part for the first time.

@@ -91,9 +91,9 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// derive makes a key for one purpose out of the newest secret.
-func (c *Config) derive(purpose string) ([32]byte, error) {
-	key, err := hkdf.Key(sha256.New, c.Secrets[0][:], nil, purpose, 32)
+// derive makes a key for one purpose out of a secret.
+func derive(secret [32]byte, purpose string) ([32]byte, error) {
+	key, err := hkdf.Key(sha256.New, secret[:], nil, purpose, 32)
 	if err != nil {
 		return [32]byte{}, fmt.Errorf("provider: deriving a key: %w", err)
 	}

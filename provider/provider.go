@@ -94,7 +94,7 @@ type endpoints struct {
 func (p *Provider) endpoints() (*endpoints, error) {
 	cookies := browser.NewCookies(p.cfg.Issuer)
 	var err error
-	if cookies.Key, err = p.cfg.derive("exeunt receipt cookie 1"); err != nil {
+	if cookies.Key, err = derive(p.cfg.Secrets[0], "exeunt receipt cookie 1"); err != nil {
 		return nil, err
 	}
 	assets, err := browser.NewAssets(static.FS)

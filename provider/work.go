@@ -60,11 +60,14 @@ func (p *Provider) Stop(ctx context.Context) error {
 
 func (p *Provider) sync(ctx context.Context) error {
 	if len(p.cfg.Users) > 0 {
-		key, err := p.cfg.derive("exeunt configured users 1")
-		if err != nil {
-			return err
+		keys := make([][32]byte, len(p.cfg.Secrets))
+		for i, secret := range p.cfg.Secrets {
+			var err error
+			if keys[i], err = derive(secret, "exeunt configured users 1"); err != nil {
+				return err
+			}
 		}
-		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, key); err != nil {
+		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, keys...); err != nil {
 			return err
 		}
 	}

@@ -50,14 +50,15 @@ func NewAgent(issuer string, transport http.RoundTripper) *Agent {
 
 // Login opens the login page, sends the form and checks that the provider lets the person in.
 func (a *Agent) Login(ctx context.Context, username string) error {
-	res, body, err := a.do(ctx, http.MethodGet, a.issuer+"/login", nil)
+	_, page, err := a.do(ctx, http.MethodGet, a.issuer+"/login", nil)
 	if err != nil {
 		return err
 	}
-	form := hiddenFields(body)
+	form := hiddenFields(page)
 	form.Set("username", username)
 	form.Set("password", Password)
-	if res, body, err = a.do(ctx, http.MethodPost, a.issuer+"/login", form); err != nil {
+	res, body, err := a.do(ctx, http.MethodPost, a.issuer+"/login", form)
+	if err != nil {
 		return err
 	}
 	if res.StatusCode != http.StatusSeeOther && res.StatusCode != http.StatusFound {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -109,6 +111,7 @@ func (p *Process) config() map[string]any {
 func (p *Process) Restart(ctx context.Context) error {
 	p.log = &lockedBuffer{}
 	p.cmd = exec.Command(p.setup.Binary, "serve", "--config", filepath.Join(p.setup.Dir, "exeunt.yaml"))
+	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "EXEUNT_") }) // the file alone counts
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
 		return err

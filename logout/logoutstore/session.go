@@ -107,27 +107,29 @@ func (s *Store) findSession(ctx context.Context, where string, args ...any) (log
 	return row.session(), one(res, logout.ErrNoSession)
 }
 
+// live is the condition on a session that may still be used; its parameters are the id and, twice, the time.
+const live = "id = ? AND ended_at IS NULL AND idle_until > ? AND expires_at > ?"
+
 // Lock implements logout.Sessions. FOR SHARE lets any number of issuers through together and makes an End wait for them.
 func (s *Store) Lock(ctx context.Context, id string, at time.Time) (logout.Session, error) {
 	var row sessionRow
 	now := database.Micros(at)
-	res := s.db.Writer(ctx).Raw("SELECT "+sessionColumns+" FROM logout_sessions WHERE id = ? AND ended_at IS NULL AND idle_until > ? AND expires_at > ?"+
-		s.lock("SHARE"), id, now, now).Scan(&row)
+	res := s.db.Writer(ctx).Raw("SELECT "+sessionColumns+" FROM logout_sessions WHERE "+live+s.lock("SHARE"), id, now, now).Scan(&row)
 	return row.session(), one(res, logout.ErrNoSession)
 }
 
 // Renew implements logout.Sessions.
 func (s *Store) Renew(ctx context.Context, id string, secretHash []byte, at, idleUntil time.Time) error {
 	now := database.Micros(at)
-	res := s.db.Writer(ctx).Exec("UPDATE logout_sessions SET secret_hash = ?, auth_time = ?, seen_at = ?, idle_until = ? WHERE id = ? AND ended_at IS NULL",
-		secretHash, now, now, database.Micros(idleUntil), id)
+	res := s.db.Writer(ctx).Exec("UPDATE logout_sessions SET secret_hash = ?, auth_time = ?, seen_at = ?, idle_until = ? WHERE "+live,
+		secretHash, now, now, database.Micros(idleUntil), id, now, now)
 	return one(res, logout.ErrNoSession)
 }
 
 // Touch implements logout.Sessions.
 func (s *Store) Touch(ctx context.Context, id string, at, idleUntil time.Time) error {
-	res := s.db.Writer(ctx).Exec("UPDATE logout_sessions SET seen_at = ?, idle_until = ? WHERE id = ? AND ended_at IS NULL",
-		database.Micros(at), database.Micros(idleUntil), id)
+	now := database.Micros(at)
+	res := s.db.Writer(ctx).Exec("UPDATE logout_sessions SET seen_at = ?, idle_until = ? WHERE "+live, now, database.Micros(idleUntil), id, now, now)
 	return one(res, logout.ErrNoSession)
 }
 

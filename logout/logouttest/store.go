@@ -122,6 +122,13 @@ func testSession(t *testing.T, s Opened) {
 	if got.ID != want.ID || !got.AuthTime.Equal(later) {
 		t.Errorf("after Renew = %+v", got)
 	}
+	lapsed := got.IdleUntil
+	if err := s.Store.Touch(t.Context(), want.ID, lapsed, lapsed.Add(time.Hour)); !errors.Is(err, logout.ErrNoSession) {
+		t.Errorf("Touch revives a session whose idle lifetime has passed: %v", err)
+	}
+	if err := s.Store.Renew(t.Context(), want.ID, hash[:], lapsed, lapsed.Add(time.Hour)); !errors.Is(err, logout.ErrNoSession) {
+		t.Errorf("Renew revives a session whose idle lifetime has passed: %v", err)
+	}
 	for _, empty := range [][]byte{nil, {}} {
 		if _, err := s.Store.FindBySecret(t.Context(), empty); !errors.Is(err, logout.ErrNoSession) {
 			t.Errorf("FindBySecret(%v) = %v, want ErrNoSession", empty, err)

@@ -158,11 +158,10 @@ func (t target) checkPKCE(r *oidc.AuthRequest) *oidc.Error {
 	}
 }
 
-// grantable drops the scopes that are unknown or that the client did not register (RFC 6749, 3.3), and offline_access where no refresh
-// token could carry it (Core 11).
+// grantable drops the scopes that the client did not register (RFC 6749, 3.3), and offline_access where no refresh token could carry it
+// (Core 11). A registered scope that means nothing here may mean something to the client's own services.
 func (t target) grantable(scopes []string) []string {
 	return slices.DeleteFunc(scopes, func(scope string) bool {
-		return !t.Client.MayAsk(scope) || !slices.Contains(supportedScopes, scope) ||
-			scope == oidc.ScopeOfflineAccess && !t.Client.Allows(identity.GrantRefreshToken)
+		return !t.Client.MayAsk(scope) || scope == oidc.ScopeOfflineAccess && !t.Client.Allows(identity.GrantRefreshToken)
 	})
 }

@@ -34,19 +34,23 @@ const syncBatch = 500
 // SyncUsers creates and updates users so that they are as the configuration says. A user keeps the id for ever; users who are no longer
 // configured stay. hash makes the hash of a password.
 //
-// Of each entry two keyed fingerprints are kept, of the whole and of the password, under fingerprintKey: an unchanged entry costs neither
-// a hash nor a write, and an entry whose password is the same does not overwrite the one that the person has chosen since. They tell
-// nothing to whoever reads the database alone. With another key every entry counts as changed.
-func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func(ctx context.Context, password string) (string, error), fingerprintKey [32]byte) error {
+// Of each entry two keyed fingerprints are kept, of the whole and of the password, under the first of keys: an unchanged entry costs
+// neither a hash nor a write, and an entry whose password is the same does not overwrite the one that the person has chosen since. They
+// tell nothing to whoever reads the database alone. Further keys are earlier ones, by which fingerprints are still recognised.
+func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func(ctx context.Context, password string) (string, error), keys ...[32]byte) error {
 	have, err := s.fingerprints(ctx, users)
 	if err != nil {
 		return err
 	}
 	var changed []userChange
 	for i, u := range users {
-		change, err := newUserChange(u, fingerprintKey)
+		change, err := newUserChange(u, keys[0])
 		if err == nil && !bytes.Equal(have[u.Username].entry, change.entry) {
-			err = change.complete(ctx, have[u.Username], hash)
+			same := slices.ContainsFunc(keys, func(key [32]byte) bool {
+				text, err := change.passwordText()
+				return err == nil && bytes.Equal(have[u.Username].password, mac(key, "password", text))
+			})
+			err = change.complete(ctx, same, hash)
 			changed = append(changed, change)
 		}
 		if err != nil {
@@ -120,11 +124,15 @@ func newUserChange(u ConfiguredUser, key [32]byte) (userChange, error) {
 	if err != nil {
 		return userChange{}, err
 	}
-	password, err := json.Marshal([]string{u.Username, u.Password, u.PasswordHash})
-	if err != nil {
-		return userChange{}, err
-	}
-	return userChange{user: u, claims: string(claims), fingerprint: fingerprint{mac(key, "entry", entry), mac(key, "password", password)}}, nil
+	c := userChange{user: u, claims: string(claims)}
+	password, err := c.passwordText()
+	c.fingerprint = fingerprint{mac(key, "entry", entry), mac(key, "password", password)}
+	return c, err
+}
+
+// passwordText is what the password's fingerprint is made of.
+func (c *userChange) passwordText() ([]byte, error) {
+	return json.Marshal([]string{c.user.Username, c.user.Password, c.user.PasswordHash})
 }
 
 func mac(key [32]byte, kind string, text []byte) []byte {
@@ -134,11 +142,11 @@ func mac(key [32]byte, kind string, text []byte) []byte {
 	return h.Sum(nil)
 }
 
-// complete finds the password hash to write.
-func (c *userChange) complete(ctx context.Context, have fingerprint, hash func(context.Context, string) (string, error)) error {
+// complete finds the password hash to write; none when the configured password is the same as at the last start.
+func (c *userChange) complete(ctx context.Context, same bool, hash func(context.Context, string) (string, error)) error {
 	var err error
 	switch {
-	case bytes.Equal(have.password, c.password):
+	case same:
 		c.keepPassword = true
 	case c.user.PasswordHash != "":
 		if err := identity.CheckPasswordHash(c.user.PasswordHash); err != nil {

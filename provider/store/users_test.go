@@ -22,12 +22,12 @@ func TestSyncUsers(t *testing.T) {
 			hashed = append(hashed, password)
 			return "hash of " + password, nil
 		}
-		key := [32]byte{1}
+		keys := [][32]byte{{1}}
 		// sync reports which passwords were hashed.
 		sync := func(users ...store.ConfiguredUser) []string {
 			t.Helper()
 			hashed = nil
-			must(t, f.SyncUsers(ctx, users, hasher, key))
+			must(t, f.SyncUsers(ctx, users, hasher, keys...))
 			return hashed
 		}
 		find := func(name string) identity.User {
@@ -92,9 +92,15 @@ func TestSyncUsers(t *testing.T) {
 		must(t, f.Users.SetPasswordHash(ctx, first.ID, "chosen", "late rehash"))
 		expect("after a late rehash", find("alice").PasswordHash, "hash of looking-glass")
 
-		// Another key: everything counts as changed.
-		key = [32]byte{2}
-		expect("hashed under another key", sync(alice), []string{"looking-glass"})
+		// A new key before the old one: written under it, but not hashed. Then the old one may go.
+		keys = [][32]byte{{2}, {1}}
+		expect("hashed under a new key", sync(alice), []string(nil))
+		keys = [][32]byte{{2}}
+		expect("hashed under the new key alone", sync(alice), []string(nil))
+
+		// A key that nobody knows: everything counts as changed.
+		keys = [][32]byte{{3}}
+		expect("hashed under an unknown key", sync(alice), []string{"looking-glass"})
 
 		for _, tt := range []struct {
 			user store.ConfiguredUser
@@ -105,7 +111,7 @@ func TestSyncUsers(t *testing.T) {
 			{store.ConfiguredUser{Username: "eve\xff"}, []string{"users[1].username"}},
 			{store.ConfiguredUser{}, []string{"users[1].username"}},
 		} {
-			err := f.SyncUsers(ctx, []store.ConfiguredUser{alice, tt.user}, hasher, key)
+			err := f.SyncUsers(ctx, []store.ConfiguredUser{alice, tt.user}, hasher, keys...)
 			if err == nil {
 				t.Errorf("%+v was accepted", tt.user)
 				continue

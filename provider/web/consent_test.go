@@ -70,7 +70,7 @@ func TestConsentAnswers(t *testing.T) {
 				t.Errorf("%d to %q, want %d to %q", a.status, a.location, test.status, test.location)
 			}
 			agreed := len(s.consents) == 1 && s.consents[0].Subject == "u-alice" && s.consents[0].ClientID == "shop" && slices.Equal(s.consents[0].Scopes, asked().Scopes)
-			if agreed != test.agreed || test.agreed != (s.authorizations["a-1"].ConsentedAt == s.now) {
+			if agreed != test.agreed || test.agreed != s.authorizations["a-1"].ConsentedAt.Equal(s.now) {
 				t.Errorf("remembered %+v, request %+v", s.consents, s.authorizations["a-1"])
 			}
 		})

@@ -28,7 +28,6 @@ type Users interface {
 // Sessions starts and renews sessions; logout.Sessions has it.
 type Sessions interface {
 	Start(ctx context.Context, s logout.Session) error
-	Lock(ctx context.Context, id string, at time.Time) (logout.Session, error)
 	Renew(ctx context.Context, id string, secretHash []byte, at, idleUntil time.Time) error
 }
 

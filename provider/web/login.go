@@ -172,8 +172,8 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, a
 	return h.Authorizations.Progress(ctx, authorizationID, now, time.Time{})
 }
 
-// renewOrEnd deals with the session that this browser had before. The session is locked, so that a logout at the same moment either
-// comes first, and then nothing is renewed, or waits for us and ends the renewed one.
+// renewOrEnd deals with the session that this browser had before. A logout at the same moment either comes first, and then nothing is
+// renewed, or waits for us and ends the renewed one.
 func (h *Login) renewOrEnd(ctx context.Context, c echo.Context, user identity.User, secret string, now time.Time) (renewed bool, err error) {
 	old, live, err := h.Current.Session(ctx, c.Request())
 	if err != nil || !live {
@@ -187,14 +187,11 @@ func (h *Login) renewOrEnd(ctx context.Context, c echo.Context, user identity.Us
 		})
 		return false, err
 	}
-	locked, err := h.Sessions.Lock(ctx, old.ID, now)
-	switch {
-	case errors.Is(err, logout.ErrNoSession):
+	err = h.Sessions.Renew(ctx, old.ID, browser.Hash(secret), now, h.Lifetimes.IdleUntil(now, old.ExpiresAt))
+	if errors.Is(err, logout.ErrNoSession) {
 		return false, nil
-	case err != nil:
-		return false, err
 	}
-	return true, h.Sessions.Renew(ctx, locked.ID, browser.Hash(secret), now, h.Lifetimes.IdleUntil(now, locked.ExpiresAt))
+	return err == nil, err
 }
 
 // clean makes outside text fit to be stored and shown: valid UTF-8, no NUL (PostgreSQL refuses both), at most limit bytes.

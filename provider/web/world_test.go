@@ -165,16 +165,11 @@ func (w *world) FindBySecret(_ context.Context, hash []byte) (logout.Session, er
 	return logout.Session{}, logout.ErrNoSession
 }
 
-func (w *world) Lock(ctx context.Context, id string, at time.Time) (logout.Session, error) {
+func (w *world) Renew(ctx context.Context, id string, secretHash []byte, at, idleUntil time.Time) error {
 	s, ok := w.sessions[id]
 	if !ok || !s.Live(at) {
-		return logout.Session{}, logout.ErrNoSession
+		return logout.ErrNoSession
 	}
-	return s, write(ctx)
-}
-
-func (w *world) Renew(ctx context.Context, id string, secretHash []byte, at, idleUntil time.Time) error {
-	s := w.sessions[id]
 	s.SecretHash, s.AuthTime, s.SeenAt, s.IdleUntil = secretHash, at, at, idleUntil
 	w.sessions[id] = s
 	return write(ctx)
