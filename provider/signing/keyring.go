@@ -42,7 +42,7 @@ type Keyring struct {
 	reading sync.Mutex // held by whoever reads the store; guards triedAt
 	triedAt time.Time
 
-	rsa chan struct{} // turns at RSA
+	rsa chan struct{} // turns at RSA for messages; see Sign
 }
 
 // NewKeyring returns a Keyring that has read nothing yet; see Ensure.
@@ -54,8 +54,7 @@ func NewKeyring(o Options) *Keyring {
 	return &Keyring{
 		store: o.Keys, algorithms: slices.Clone(o.Algorithms), now: o.Now, log: o.Logger,
 		sealers: sync.OnceValues(func() ([]*sealer, error) { return newSealers(secrets) }),
-		// RSA is some thirty times dearer than the others: a thousand logout tokens must leave a core for the people who wait.
-		rsa: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		rsa: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 }
 
@@ -146,6 +145,9 @@ func (k *Keyring) generate(alg string) (identity.SigningKey, error) {
 
 // Sign returns the payload as a compact JWS under the active key of the algorithm, with the headers alg, kid and, unless it is empty,
 // typ. ErrNoKey when the algorithm has no active key.
+//
+// RSA is some thirty times dearer than the other algorithms. Messages to relying parties, whose typ names an event, take turns at it: a
+// thousand logout tokens at once must not stand before the ID token of somebody who logs in, which waits for no turn.
 func (k *Keyring) Sign(ctx context.Context, alg, typ string, payload []byte) (string, error) {
 	s, err := k.current(ctx)
 	if err != nil {
@@ -159,7 +161,7 @@ func (k *Keyring) Sign(ctx context.Context, alg, typ string, payload []byte) (st
 	if err != nil {
 		return "", err
 	}
-	if alg == string(jose.RS256) {
+	if alg == string(jose.RS256) && (typ == "logout+jwt" || typ == "secevent+jwt") {
 		select {
 		case k.rsa <- struct{}{}:
 			defer func() { <-k.rsa }()

@@ -351,11 +351,13 @@ func TestSignGivesUpItsTurn(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := k.Sign(ctx, "RS256", "JWT", []byte("{}")); !errors.Is(err, context.Canceled) {
+	if _, err := k.Sign(ctx, "RS256", "logout+jwt", []byte("{}")); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v; want context.Canceled", err)
 	}
-	if _, err := k.Sign(t.Context(), "ES256", "JWT", []byte("{}")); err != nil {
-		t.Errorf("ES256 waits for RSA: %v", err)
+	for alg, typ := range map[string]string{"RS256": "JWT", "ES256": "logout+jwt"} {
+		if _, err := k.Sign(t.Context(), alg, typ, []byte("{}")); err != nil {
+			t.Errorf("%s of typ %s waits for the turns of logout tokens at RSA: %v", alg, typ, err)
+		}
 	}
 }
 
