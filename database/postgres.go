@@ -15,6 +15,9 @@ import (
 // minPostgres is the oldest server version that the queries and the queue are made for.
 const minPostgres = 130000
 
+// minConns is the smallest pool in which a migration, which holds its lock on one connection, and the queue do not wait for each other.
+const minConns = 4
+
 // openPostgres makes one pool that gorm and the queue share, so that a job is enqueued on the very connection of a transaction.
 func (d *DB) openPostgres(ctx context.Context, url string) error {
 	cfg, err := pgxpool.ParseConfig(url)
@@ -24,6 +27,9 @@ func (d *DB) openPostgres(ctx context.Context, url string) error {
 	}
 	if !strings.Contains(url, "pool_max_conns") {
 		cfg.MaxConns = max(cfg.MaxConns, 20)
+	}
+	if cfg.MaxConns < minConns {
+		return fmt.Errorf("database: pool_max_conns is %d; at least %d are needed", cfg.MaxConns, minConns)
 	}
 	if d.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return fmt.Errorf("database: %w", err)

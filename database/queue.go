@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -35,10 +36,11 @@ func (d *DB) openQueue(work *Work) error {
 		// River reports every wake-up and fetch; what matters to an operator is told by receipts.
 		Logger: slog.New(levelled{d.log.Handler(), slog.LevelWarn}),
 		// Finished jobs are not the record; deliveries and attempts are.
-		CompletedJobRetentionPeriod: time.Hour,
+		CompletedJobRetentionPeriod: 5 * time.Minute,
 		CancelledJobRetentionPeriod: time.Hour,
 		SkipUnknownJobCheck:         work == nil,
-		MaxAttempts:                 100,
+		// Never given up: what a job is for, a row says, and the row decides when it is over.
+		MaxAttempts: math.MaxInt16,
 	}
 	if work != nil {
 		cfg.Workers = work.Workers

@@ -74,15 +74,20 @@ func judge(res *http.Response, body []byte, now time.Time) error {
 	case res.StatusCode >= 200 && res.StatusCode < 300:
 		return nil
 	case res.StatusCode >= 300 && res.StatusCode < 400:
-		return fmt.Errorf("the endpoint answered %s; redirects are not followed: register the address it redirects to", res.Status)
+		return fmt.Errorf("the endpoint answered %s; redirects are not followed: register the address it redirects to", status(res.StatusCode))
 	case res.StatusCode == http.StatusBadRequest && saysInvalid(res, body):
 		return &RejectedError{Reason: "the relying party calls the logout token invalid (400 invalid_request)"}
 	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable:
 		if after := retryAfter(res.Header.Get("Retry-After"), now); after > 0 {
-			return &RetryError{After: after, Reason: fmt.Sprintf("the endpoint answered %s and asked to wait %s", res.Status, after.Round(time.Second))}
+			return &RetryError{After: after, Reason: fmt.Sprintf("the endpoint answered %s and asked to wait %s", status(res.StatusCode), after.Round(time.Second))}
 		}
 	}
-	return fmt.Errorf("the endpoint answered %s", res.Status)
+	return fmt.Errorf("the endpoint answered %s", status(res.StatusCode))
+}
+
+// status names an HTTP status in our words: those of the answer may be anything.
+func status(code int) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", code, http.StatusText(code)))
 }
 
 // saysInvalid reports whether a 400 comes from the relying party's own check of the token rather than from something before it.
@@ -108,17 +113,17 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return 0
 }
 
-// snippet keeps the beginning of an answer as printable text.
-func snippet(body []byte) string {
-	if len(body) > maxSnippet {
-		body = body[:maxSnippet]
+// snippet keeps the beginning of what came from outside as printable text, which every database takes.
+func snippet(text []byte) string {
+	if len(text) > maxSnippet {
+		text = text[:maxSnippet]
 	}
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f && r != '\uFFFD' {
+		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f {
 			return r
 		}
 		return -1
-	}, string(body))
+	}, strings.ToValidUTF8(string(text), ""))
 }
 
 // plainError drops the method and URL that net/http puts before every error: they are in the receipt already.

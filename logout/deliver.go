@@ -3,6 +3,7 @@ package logout
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -36,18 +37,19 @@ func (e *Engine) attempt(ctx context.Context, due []Delivery, p *progress) (writ
 // turn makes one attempt and decides what becomes of the delivery. It returns nil when ctx ended first: that says nothing about the
 // receiver, so nothing is recorded and the job does it over.
 func (e *Engine) turn(ctx context.Context, d Delivery) *Settlement {
-	if !e.limits.acquire(ctx, d.ClientID) {
+	notifier, ok := e.notifiers[d.Channel]
+	if !ok {
+		return e.putOff(d, longestRetry, "this node does not know the channel "+string(d.Channel)+"; a newer one does")
+	}
+	if again, ok := e.limits.acquire(ctx, d.ClientID); !ok {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return e.putOff(d)
+		return e.putOff(d, again, "not attempted: the endpoint answers nobody, and others are before this one")
 	}
 	start := e.cfg.Now().UTC()
 	clock := time.Now()
-	attemptCtx, cancel := context.WithTimeout(ctx, e.cfg.AttemptTimeout)
-	answer, err := e.notifiers[d.Channel].Notify(attemptCtx, d)
-	cancel()
-	e.limits.release(d.ClientID)
+	answer, err := e.notify(ctx, notifier, d)
 	if err != nil && ctx.Err() != nil {
 		return nil
 	}
@@ -58,9 +60,28 @@ func (e *Engine) turn(ctx context.Context, d Delivery) *Settlement {
 	return s
 }
 
-// putOff leaves a delivery to a receiver that answers nobody to its own job, without an attempt.
-func (e *Engine) putOff(d Delivery) *Settlement {
-	return &Settlement{Delivery: d, State: StateRetrying, Rejections: d.Rejections, NextAt: e.cfg.Now().UTC().Add(jitter(stuckRetry))}
+// notify makes the attempt. A panic in it is an error of this delivery alone.
+func (e *Engine) notify(ctx context.Context, notifier Notifier, d Delivery) (answer Answer, err error) {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.AttemptTimeout)
+	defer cancel()
+	start := time.Now()
+	defer func() {
+		if r := recover(); r != nil {
+			e.cfg.Logger.ErrorContext(ctx, "panic while delivering", "delivery", d.ID, "panic", r, "stack", string(debug.Stack()))
+			err = errors.New("an internal error; the provider's log has more")
+		}
+		e.limits.release(d.ClientID, time.Since(start), answer.Status != 0)
+	}()
+	return notifier.Notify(ctx, d)
+}
+
+// putOff leaves a delivery to its own job after about the given time, without an attempt.
+func (e *Engine) putOff(d Delivery, wait time.Duration, reason string) *Settlement {
+	s := &Settlement{Delivery: d, State: StateRetrying, Rejections: d.Rejections, NextAt: e.cfg.Now().UTC().Add(jitter(wait)), Reason: reason}
+	if s.NextAt.After(d.GiveUpAt) {
+		s.State, s.NextAt = StateDead, time.Time{}
+	}
+	return s
 }
 
 // verdict turns the outcome of an attempt into the delivery's next state.
@@ -68,7 +89,7 @@ func verdict(d Delivery, err error, a *Attempt) (state State, rejections int, ne
 	if err == nil {
 		return StateDelivered, 0, time.Time{}
 	}
-	a.Error = err.Error()
+	a.Error = snippet([]byte(err.Error()))
 	now := a.At.Add(a.Duration)
 	wait := backoff(a.Number)
 	var rejected *RejectedError

@@ -78,13 +78,16 @@ type Settlement struct {
 	State      State
 	Rejections int
 	NextAt     time.Time // for StateRetrying
+	Reason     string    // why the turn was put off
 }
 
 // after returns the delivery as the settlement leaves it.
 func (s Settlement) after() Delivery {
 	d := s.Delivery
 	d.State, d.NextAt, d.Rejections = s.State, s.NextAt, s.Rejections
-	if s.Attempt != nil {
+	if s.Attempt == nil {
+		d.LastError = s.Reason
+	} else {
 		d.Attempts, d.LastStatus, d.LastError = s.Attempt.Number, s.Attempt.Status, s.Attempt.Error
 		if s.State.Final() {
 			d.SettledAt = s.Attempt.At.Add(s.Attempt.Duration)
@@ -130,8 +133,8 @@ type Outbox interface {
 	// next turn is still the scope's.
 	Due(ctx context.Context, scope Scope) ([]Delivery, error)
 
-	// Settle records attempts and moves states in one transaction, by conditional update: a row that somebody else has settled
-	// meanwhile is left alone (its attempt is recorded all the same). Rows that become retrying get their own job. When nothing
+	// Settle records attempts and moves states in one transaction, by conditional update: a row that somebody else has settled, or that
+	// was given another turn meanwhile, is left alone, except that an acknowledgment always counts (its attempt is recorded all the same). Rows that become retrying get their own job. When nothing
 	// of a logout is pending any more, its insurance job is deleted. It returns how many rows moved.
 	Settle(ctx context.Context, at time.Time, settlements []Settlement) (int, error)
 }

@@ -9,11 +9,14 @@ import (
 const (
 	maxInFlight      = 256 // POSTs of this node at once
 	maxInFlightPerRP = 10
+	maxInFlightMute  = 2                      // for an RP whose last POST got no answer at all
+	maxWaiting       = 100                    // deliveries that wait for a turn at one RP; more are put off
+	longestPutOff    = 5 * time.Minute        // an RP that has recovered hears within about this time of what was put off
 	stuckAfter       = 500 * time.Millisecond // a full RP that has answered nobody for so long is stuck
 	longestTurnWait  = 2 * time.Second        // nobody waits longer for a turn, however lively the RP
 )
 
-// limits bounds the POSTs in flight, in all and per relying party, so that a dead receiver holds ten connections and not the node.
+// limits bounds the POSTs in flight, in all and per relying party, so that a dead receiver holds a few connections and not the node.
 type limits struct {
 	all chan struct{}
 	mu  sync.Mutex
@@ -23,7 +26,10 @@ type limits struct {
 // rpLimit is one relying party's share. Waiters get their turn in order.
 type rpLimit struct {
 	inFlight int
-	moved    time.Time // when a POST last ended, or the first of a burst began
+	mute     bool          // the last POST that ended got no answer
+	moved    time.Time     // when a POST last began from nothing or ended
+	took     time.Duration // of the last POST that got no answer
+	putOff   int           // deliveries sent away since the last answer
 	waiting  []chan struct{}
 }
 
@@ -31,24 +37,78 @@ func newLimits() *limits {
 	return &limits{all: make(chan struct{}, maxInFlight), rps: make(map[string]*rpLimit)}
 }
 
-// acquire takes a place for a POST to the client. It waits while the client is full but answering, and gives up, returning false, when it
-// is stuck or ctx is done.
-func (l *limits) acquire(ctx context.Context, clientID string) bool {
+// acquire takes a place for a POST to the client. It waits while the client is full but answering, and gives up when it is stuck or ctx is
+// done; then it returns after what time to come again. That grows with the deliveries that were sent away, so that they return no faster
+// than such a client lets them in.
+func (l *limits) acquire(ctx context.Context, clientID string) (again time.Duration, ok bool) {
 	if !l.acquireRP(ctx, clientID) {
-		return false
+		return l.sendAway(clientID), false
 	}
+	giveUp := time.NewTimer(longestTurnWait)
+	defer giveUp.Stop()
 	select {
 	case l.all <- struct{}{}:
-		return true
+		return 0, true
+	case <-giveUp.C:
 	case <-ctx.Done():
-		l.releaseRP(clientID)
-		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rps[clientID].pass()
+	l.forget(clientID)
+	return stuckRetry, false
+}
+
+// release gives a place back after a POST that took so long; answered says whether the client said anything at all.
+func (l *limits) release(clientID string, took time.Duration, answered bool) {
+	<-l.all
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rp := l.rps[clientID]
+	rp.mute = !answered
+	if answered {
+		rp.putOff = 0
+	} else {
+		rp.took = took
+	}
+	rp.moved = time.Now()
+	rp.pass()
+	l.forget(clientID)
+}
+
+// pass hands a place to the next waiter, or frees it. A client that has gone mute gets its smaller share from now on.
+func (rp *rpLimit) pass() {
+	if len(rp.waiting) > 0 && rp.inFlight <= rp.share() {
+		close(rp.waiting[0])
+		rp.waiting = rp.waiting[1:]
+		return
+	}
+	rp.inFlight--
+}
+
+func (rp *rpLimit) share() int {
+	if rp.mute {
+		return maxInFlightMute
+	}
+	return maxInFlightPerRP
+}
+
+// forget drops what says nothing any more.
+func (l *limits) forget(clientID string) {
+	if rp := l.rps[clientID]; rp.inFlight == 0 && len(rp.waiting) == 0 && !rp.mute {
+		delete(l.rps, clientID)
 	}
 }
 
-func (l *limits) release(clientID string) {
-	<-l.all
-	l.releaseRP(clientID)
+func (l *limits) sendAway(clientID string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rp := l.rps[clientID]
+	if rp == nil {
+		return stuckRetry
+	}
+	rp.putOff++
+	return min(max(stuckRetry, rp.took*time.Duration(rp.putOff)/maxInFlightMute), longestPutOff)
 }
 
 func (l *limits) acquireRP(ctx context.Context, clientID string) bool {
@@ -58,7 +118,7 @@ func (l *limits) acquireRP(ctx context.Context, clientID string) bool {
 		rp = &rpLimit{}
 		l.rps[clientID] = rp
 	}
-	if rp.inFlight < maxInFlightPerRP {
+	if rp.inFlight < rp.share() {
 		if rp.inFlight == 0 {
 			rp.moved = time.Now()
 		}
@@ -66,7 +126,7 @@ func (l *limits) acquireRP(ctx context.Context, clientID string) bool {
 		l.mu.Unlock()
 		return true
 	}
-	if time.Since(rp.moved) > stuckAfter {
+	if rp.mute || len(rp.waiting) >= maxWaiting || time.Since(rp.moved) > stuckAfter {
 		l.mu.Unlock()
 		return false
 	}
@@ -87,7 +147,7 @@ func (l *limits) awaitTurn(ctx context.Context, rp *rpLimit, turn chan struct{})
 			return true
 		case <-look.C:
 			l.mu.Lock()
-			stuck := time.Since(rp.moved) > stuckAfter
+			stuck := rp.mute || time.Since(rp.moved) > stuckAfter
 			l.mu.Unlock()
 			if !stuck {
 				continue
@@ -110,19 +170,4 @@ func (l *limits) leave(rp *rpLimit, turn chan struct{}) bool {
 		}
 	}
 	return false
-}
-
-func (l *limits) releaseRP(clientID string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	rp := l.rps[clientID]
-	rp.moved = time.Now()
-	if len(rp.waiting) > 0 { // the place passes on
-		close(rp.waiting[0])
-		rp.waiting = rp.waiting[1:]
-		return
-	}
-	if rp.inFlight--; rp.inFlight == 0 {
-		delete(l.rps, clientID)
-	}
 }

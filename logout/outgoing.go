@@ -81,6 +81,7 @@ func newOutgoingClient(g guard, tlsConfig *tls.Config, proxy *url.URL) *http.Cli
 		MaxIdleConns:           maxInFlight,
 		MaxIdleConnsPerHost:    maxInFlightPerRP,
 		IdleConnTimeout:        90 * time.Second,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}, // notices dead connections
 		ForceAttemptHTTP2:      true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
@@ -122,7 +123,7 @@ func (g guard) isOwn(target netip.AddrPort) bool {
 		if own.Port() != target.Port() {
 			continue
 		}
-		if own.Addr() == target.Addr().Unmap() || own.Addr().IsUnspecified() && isLocal(target.Addr().Unmap()) {
+		if addr := target.Addr().Unmap(); own.Addr() == addr || addr.IsUnspecified() || own.Addr().IsUnspecified() && isLocal(addr) {
 			return true
 		}
 	}

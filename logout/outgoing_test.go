@@ -86,6 +86,11 @@ func TestOutgoing(t *testing.T) {
 			t.Errorf("our own listener %s: %v, want ErrForbiddenAddress", listener, err)
 		}
 	}
+	for addr, want := range map[string]bool{"[::]:8080": true, "0.0.0.0:8080": true, "[::1]:8080": true, "[::ffff:127.0.0.1]:8080": true, "127.0.0.1:8081": false, "93.184.216.34:8080": false} {
+		if got := (guard{own: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:8080")}}).isOwn(netip.MustParseAddrPort(addr)); got != want {
+			t.Errorf("isOwn(%s) = %t, want %t", addr, got, want)
+		}
+	}
 	for _, bad := range []OutgoingConfig{{CAFile: "/nothing/here.pem"}, {OwnListeners: []string{"8080"}}} {
 		if _, err := NewOutgoing(bad); err == nil {
 			t.Errorf("NewOutgoing(%+v) accepts it", bad)

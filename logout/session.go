@@ -79,6 +79,6 @@ type Sessions interface {
 	// FindSID returns a participation, ended or not, and its session; ErrNoSession for an unknown SID.
 	FindSID(ctx context.Context, sid string) (Participation, Session, error)
 
-	// Lapsed returns up to limit sessions that passed a lifetime without having been ended, for the sweep.
-	Lapsed(ctx context.Context, at time.Time, limit int) ([]Session, error)
+	// Lapsed returns up to limit sessions that passed a lifetime without having been ended, ordered by id, those after the given id.
+	Lapsed(ctx context.Context, at time.Time, after string, limit int) ([]Session, error)
 }

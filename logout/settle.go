@@ -61,24 +61,41 @@ func (s *settler) run() {
 	}
 }
 
-// write settles a batch. A database that is away for a moment must not turn a delivered token into a second one, so it tries again a few
-// times; then each outcome alone, lest one spoil the others. What cannot be written is attempted again by its job.
+// write settles a batch. A database that is away for a moment must not turn a delivered token into a second one, so it tries for a while;
+// one outcome that cannot be written must not spoil the others, so it halves the batch. What is not written in the end is attempted again
+// by its job.
 func (s *settler) write(batch []outcome) {
-	err := s.try(batch)
-	for attempt := 1; err != nil && attempt < 4; attempt++ {
-		pause(time.Duration(attempt) * 500 * time.Millisecond)
-		err = s.try(batch)
+	if err := s.try(batch); err != nil {
+		pause(settlePause)
+		s.writeUntil(batch, time.Now().Add(settleFor))
+		return
 	}
-	for i, o := range batch {
-		alone := err
-		if err != nil && len(batch) > 1 {
-			alone = s.try(batch[i : i+1])
-		}
-		if alone != nil {
-			s.log.Error("the outcome of a delivery could not be written; it will be attempted again", "delivery", o.Delivery.ID, "error", alone)
-			alone = fmt.Errorf("logout: settling delivery %s: %w", o.Delivery.ID, alone)
-		}
-		o.written(alone)
+	done(batch, nil)
+}
+
+const (
+	settlePause = 500 * time.Millisecond
+	settleFor   = 3 * time.Second
+)
+
+func (s *settler) writeUntil(batch []outcome, deadline time.Time) {
+	err := s.try(batch)
+	switch {
+	case err == nil:
+		done(batch, nil)
+	case time.Now().After(deadline) || len(batch) == 1:
+		s.log.Error("outcomes of deliveries could not be written; they will be attempted again", "delivery", batch[0].Delivery.ID, "outcomes", len(batch), "error", err)
+		done(batch, fmt.Errorf("logout: settling: %w", err))
+	default:
+		half := len(batch) / 2
+		s.writeUntil(batch[:half], deadline)
+		s.writeUntil(batch[half:], deadline)
+	}
+}
+
+func done(batch []outcome, err error) {
+	for _, o := range batch {
+		o.written(err)
 	}
 }
 

@@ -53,9 +53,12 @@ func (p *Provider) Start(ctx context.Context) error {
 func (p *Provider) Stop(ctx context.Context) error {
 	if p.work.cancel != nil {
 		p.work.cancel()
-		p.work.group.Wait()
+		defer p.work.group.Wait()
 	}
-	return errors.Join(p.engine.Stop(ctx), p.cfg.DB.StopQueue(ctx))
+	// Side by side: while one finishes, the other must not begin what would only be cut off.
+	queue := make(chan error, 1)
+	go func() { queue <- p.cfg.DB.StopQueue(ctx) }()
+	return errors.Join(p.engine.Stop(ctx), <-queue)
 }
 
 func (p *Provider) sync(ctx context.Context) error {

@@ -1,6 +1,8 @@
 package logoutstore
 
 import (
+	"time"
+
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 )
@@ -27,17 +29,19 @@ type deliveryRow struct {
 	LastError  string
 }
 
-func (deliveryRow) TableName() string { return "logout_deliveries" }
+var delivery = []column{
+	{"id", "TEXT"}, {"logout_id", "TEXT"}, {"client_id", "TEXT"}, {"channel", "TEXT"}, {"state", "TEXT"}, {"cause", "TEXT"}, {"session_id", "TEXT"},
+	{"sid", "TEXT"}, {"subject", "TEXT"}, {"uri", "TEXT"}, {"alg", "TEXT"}, {"attempts", "BIGINT"}, {"rejections", "BIGINT"}, {"created_at", "BIGINT"},
+	{"next_at", "BIGINT"}, {"give_up_at", "BIGINT"}, {"settled_at", "BIGINT"}, {"last_status", "BIGINT"}, {"last_error", "TEXT"},
+}
 
-const deliveryColumns = "id, logout_id, client_id, channel, state, cause, session_id, sid, subject, uri, alg, attempts, rejections, " +
-	"created_at, next_at, give_up_at, settled_at, last_status, last_error"
+var deliveryColumns = names("", delivery)
 
-func newDeliveryRow(d logout.Delivery) deliveryRow {
-	return deliveryRow{
-		ID: d.ID, LogoutID: d.LogoutID, ClientID: d.ClientID, Channel: string(d.Channel), State: string(d.State), Cause: string(d.Cause),
-		SessionID: d.SessionID, SID: d.SID, Subject: d.Subject, URI: d.URI, Alg: d.Alg, Attempts: d.Attempts, Rejections: d.Rejections,
-		CreatedAt: database.Micros(d.CreatedAt), NextAt: database.Micros(d.NextAt), GiveUpAt: database.Micros(d.GiveUpAt),
-		SettledAt: database.NullMicros(d.SettledAt), LastStatus: d.LastStatus, LastError: d.LastError,
+func deliveryRecord(d logout.Delivery) []any {
+	return []any{
+		d.ID, d.LogoutID, d.ClientID, d.Channel, d.State, d.Cause, d.SessionID,
+		d.SID, d.Subject, d.URI, d.Alg, d.Attempts, d.Rejections, database.Micros(d.CreatedAt),
+		database.Micros(d.NextAt), database.Micros(d.GiveUpAt), database.NullMicros(d.SettledAt), d.LastStatus, d.LastError,
 	}
 }
 
@@ -69,11 +73,19 @@ type attemptRow struct {
 	State      string
 }
 
-func (attemptRow) TableName() string { return "logout_attempts" }
+var attempt = []column{
+	{"delivery_id", "TEXT"}, {"number", "BIGINT"}, {"at", "BIGINT"}, {"duration", "BIGINT"}, {"status", "BIGINT"}, {"snippet", "TEXT"}, {"error", "TEXT"}, {"state", "TEXT"},
+}
 
-func newAttemptRow(a logout.Attempt) attemptRow {
-	return attemptRow{
-		DeliveryID: a.DeliveryID, Number: a.Number, At: database.Micros(a.At), Duration: a.Duration.Microseconds(),
-		Status: a.Status, Snippet: a.Snippet, Error: a.Error, State: string(a.State),
+var attemptColumns = names("", attempt)
+
+func attemptRecord(a logout.Attempt) []any {
+	return []any{a.DeliveryID, a.Number, database.Micros(a.At), a.Duration.Microseconds(), a.Status, a.Snippet, a.Error, a.State}
+}
+
+func (r attemptRow) attempt() logout.Attempt {
+	return logout.Attempt{
+		DeliveryID: r.DeliveryID, Number: r.Number, At: database.Time(r.At), Duration: time.Duration(r.Duration) * time.Microsecond,
+		Status: r.Status, Snippet: r.Snippet, Error: r.Error, State: logout.State(r.State),
 	}
 }

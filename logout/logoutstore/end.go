@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,27 +138,24 @@ func (s *Store) write(ctx context.Context, p *logout.Plan) error {
 		ID: p.LogoutID, Cause: string(p.Request.Cause), Actor: string(actor), Target: string(aim), InitiatorID: p.Request.InitiatorClientID,
 		Sessions: len(p.Sessions), CreatedAt: database.Micros(p.At),
 	}
-	rows := make([]deliveryRow, len(p.Deliveries))
-	pending := false
-	for i, d := range p.Deliveries {
-		rows[i] = newDeliveryRow(d)
-		pending = pending || d.State == logout.StatePending
-	}
-	if pending {
-		ids, err := s.db.Enqueue(ctx, river.InsertManyParams{Args: insuranceJob{LogoutID: p.LogoutID}, InsertOpts: options(queueFirst, p.InsureAt, p.At)})
+	if slices.ContainsFunc(p.Deliveries, func(d logout.Delivery) bool { return d.State == logout.StatePending }) {
+		jobs, err := s.db.Enqueue(ctx, river.InsertManyParams{Args: insuranceJob{LogoutID: p.LogoutID}, InsertOpts: options(queueFirst, p.InsureAt, p.At)})
 		if err != nil {
 			return err
 		}
-		row.JobID = &ids[0]
+		row.JobID = &jobs[0]
 	}
 	if err := s.db.Writer(ctx).Create(&row).Error; err != nil {
 		return fmt.Errorf("logoutstore: writing the logout: %w", err)
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	if err := s.db.Writer(ctx).CreateInBatches(rows, chunk).Error; err != nil {
-		return fmt.Errorf("logoutstore: writing deliveries: %w", err)
+	for list := range slices.Chunk(p.Deliveries, chunk) {
+		text, err := encode(list, deliveryRecord)
+		if err != nil {
+			return err
+		}
+		if err := s.db.Writer(ctx).Exec("INSERT INTO logout_deliveries ("+deliveryColumns+") SELECT "+deliveryColumns+" FROM "+s.records(delivery), text).Error; err != nil {
+			return fmt.Errorf("logoutstore: writing deliveries: %w", err)
+		}
 	}
 	return nil
 }

@@ -63,16 +63,13 @@ func (s *Store) Show(ctx context.Context, id string) (logout.Delivery, []logout.
 		return logout.Delivery{}, nil, logout.ErrNoDelivery
 	}
 	var rows []attemptRow
-	res := s.db.Reader(ctx).Raw("SELECT delivery_id, number, at, duration, status, snippet, error, state FROM logout_attempts WHERE delivery_id = ? ORDER BY number, at", id).Scan(&rows)
+	res := s.db.Reader(ctx).Raw("SELECT "+attemptColumns+" FROM logout_attempts WHERE delivery_id = ? ORDER BY number, at", id).Scan(&rows)
 	if res.Error != nil {
 		return logout.Delivery{}, nil, fmt.Errorf("logoutstore: reading attempts: %w", res.Error)
 	}
 	attempts := make([]logout.Attempt, len(rows))
 	for i, r := range rows {
-		attempts[i] = logout.Attempt{
-			DeliveryID: r.DeliveryID, Number: r.Number, At: database.Time(r.At), Duration: time.Duration(r.Duration) * time.Microsecond,
-			Status: r.Status, Snippet: r.Snippet, Error: r.Error, State: logout.State(r.State),
-		}
+		attempts[i] = r.attempt()
 	}
 	return found[0], attempts, nil
 }
@@ -83,24 +80,24 @@ func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt tim
 	at = database.Time(database.Micros(at))
 	count := 0
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		var ids []string
+		var open []string
 		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = 'retrying', rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
 			"WHERE state IN ('dead', 'rejected', 'retrying') AND "+where+" RETURNING id",
-			append([]any{database.Micros(at), database.Micros(giveUpAt)}, args...)...).Scan(&ids)
+			append([]any{database.Micros(at), database.Micros(giveUpAt)}, args...)...).Scan(&open)
 		if res.Error != nil {
 			return fmt.Errorf("logoutstore: redelivering: %w", res.Error)
 		}
-		count = len(ids)
-		for len(ids) > 0 {
-			n := min(len(ids), chunk)
+		count = len(open)
+		for len(open) > 0 {
+			n := min(len(open), chunk)
 			jobs := make([]river.InsertManyParams, n)
-			for i, id := range ids[:n] {
+			for i, id := range open[:n] {
 				jobs[i] = newRetryJob(id, at, at)
 			}
 			if _, err := s.db.Enqueue(ctx, jobs...); err != nil {
 				return err
 			}
-			ids = ids[n:]
+			open = open[n:]
 		}
 		return nil
 	})

@@ -3,7 +3,7 @@ package logoutstore
 import (
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -42,67 +42,91 @@ func (s *Store) Settle(ctx context.Context, at time.Time, settlements []logout.S
 }
 
 func (s *Store) settle(ctx context.Context, at time.Time, settlements []logout.Settlement) (int, error) {
-	var attempts []attemptRow
-	for _, st := range settlements {
-		if st.Attempt != nil {
-			attempts = append(attempts, newAttemptRow(*st.Attempt))
-		}
-	}
-	if len(attempts) > 0 {
-		if err := s.db.Writer(ctx).Create(&attempts).Error; err != nil {
-			return 0, fmt.Errorf("logoutstore: recording attempts: %w", err)
-		}
+	if err := s.recordAttempts(ctx, settlements); err != nil {
+		return 0, err
 	}
 	moved, err := s.move(ctx, at, settlements)
 	if err != nil {
 		return 0, err
 	}
-	if err := s.enqueueRetries(ctx, at, settlements, moved); err != nil {
+	if err := s.enqueueRetries(ctx, at, moved); err != nil {
 		return 0, err
 	}
-	return len(moved), s.dropInsurance(ctx, settlements)
+	return len(moved), s.dropInsurance(ctx, moved)
 }
 
-// move is one conditional update over all rows. The condition is what makes a late or doubled outcome harmless: it moves only the row
-// that is still open and as often attempted as when the turn began.
-func (s *Store) move(ctx context.Context, at time.Time, settlements []logout.Settlement) (map[string]bool, error) {
-	row := "(CAST(? AS TEXT), CAST(? AS INTEGER), CAST(? AS TEXT), CAST(? AS INTEGER), CAST(? AS INTEGER), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS INTEGER), CAST(? AS TEXT))"
-	values := make([]string, len(settlements))
-	args := make([]any, 0, 9*len(settlements))
-	for i, st := range settlements {
+func (s *Store) recordAttempts(ctx context.Context, settlements []logout.Settlement) error {
+	var made []logout.Attempt
+	for _, st := range settlements {
+		if st.Attempt != nil {
+			made = append(made, *st.Attempt)
+		}
+	}
+	if len(made) == 0 {
+		return nil
+	}
+	text, err := encode(made, attemptRecord)
+	if err != nil {
+		return err
+	}
+	if err := s.db.Writer(ctx).Exec("INSERT INTO logout_attempts ("+attemptColumns+") SELECT "+attemptColumns+" FROM "+s.records(attempt), text).Error; err != nil {
+		return fmt.Errorf("logoutstore: recording attempts: %w", err)
+	}
+	return nil
+}
+
+// outcome is what a settlement changes, and the row as it must be found.
+var outcome = []column{
+	{"id", "TEXT"}, {"made", "BIGINT"}, {"turn", "BIGINT"},
+	{"state", "TEXT"}, {"attempts", "BIGINT"}, {"rejections", "BIGINT"}, {"next_at", "BIGINT"}, {"settled_at", "BIGINT"}, {"last_status", "BIGINT"}, {"last_error", "TEXT"},
+}
+
+func outcomeRecord(at time.Time) func(st logout.Settlement) []any {
+	return func(st logout.Settlement) []any {
 		d := st.Delivery
-		values[i] = row
-		attempts, status, message, settled := d.Attempts, d.LastStatus, d.LastError, (*int64)(nil)
+		attempts, status, message, next, settled := d.Attempts, d.LastStatus, st.Reason, st.NextAt, (*int64)(nil)
 		if st.Attempt != nil {
 			attempts, status, message = st.Attempt.Number, st.Attempt.Status, st.Attempt.Error
 		}
-		next := d.NextAt
 		if st.State.Final() {
-			settled = database.NullMicros(at)
-		} else {
-			next = st.NextAt
+			next, settled = d.NextAt, database.NullMicros(at)
 		}
-		args = append(args, d.ID, d.Attempts, string(st.State), attempts, st.Rejections, database.Micros(next), settled, status, message)
+		return []any{
+			d.ID, d.Attempts, database.Micros(d.NextAt),
+			st.State, attempts, st.Rejections, database.Micros(next), settled, status, message,
+		}
 	}
-	var ids []string
-	res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = v.column3, attempts = v.column4, rejections = v.column5, next_at = v.column6, "+
-		"settled_at = v.column7, last_status = v.column8, last_error = v.column9 FROM (VALUES "+strings.Join(values, ",")+") AS v "+
-		"WHERE logout_deliveries.id = v.column1 AND logout_deliveries.attempts = v.column2 AND logout_deliveries.state IN ('pending', 'retrying') "+
-		"RETURNING logout_deliveries.id", args...).Scan(&ids)
+}
+
+// move is one conditional update over all rows; it returns the settlements whose row it moved. The condition is what makes a late or
+// doubled outcome harmless: it moves only a row that is still open, and as often attempted and at the same turn as when the attempt began.
+// An acknowledgment counts at any turn.
+func (s *Store) move(ctx context.Context, at time.Time, settlements []logout.Settlement) ([]logout.Settlement, error) {
+	text, err := encode(settlements, outcomeRecord(at))
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = v.state, attempts = v.attempts, rejections = v.rejections, next_at = v.next_at, "+
+		"settled_at = v.settled_at, last_status = v.last_status, last_error = v.last_error FROM "+s.records(outcome)+
+		" WHERE logout_deliveries.id = v.id AND logout_deliveries.attempts = v.made AND (logout_deliveries.next_at = v.turn OR v.state = 'delivered') "+
+		"AND logout_deliveries.state IN ('pending', 'retrying') RETURNING logout_deliveries.id", text).Scan(&found)
 	if res.Error != nil {
 		return nil, fmt.Errorf("logoutstore: moving deliveries: %w", res.Error)
 	}
-	moved := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		moved[id] = true
+	var moved []logout.Settlement
+	for _, st := range settlements {
+		if slices.Contains(found, st.Delivery.ID) {
+			moved = append(moved, st)
+		}
 	}
 	return moved, nil
 }
 
-func (s *Store) enqueueRetries(ctx context.Context, at time.Time, settlements []logout.Settlement, moved map[string]bool) error {
+func (s *Store) enqueueRetries(ctx context.Context, at time.Time, moved []logout.Settlement) error {
 	var jobs []river.InsertManyParams
-	for _, st := range settlements {
-		if st.State == logout.StateRetrying && moved[st.Delivery.ID] {
+	for _, st := range moved {
+		if st.State == logout.StateRetrying {
 			jobs = append(jobs, newRetryJob(st.Delivery.ID, st.NextAt, at))
 		}
 	}
@@ -114,24 +138,42 @@ func (s *Store) enqueueRetries(ctx context.Context, at time.Time, settlements []
 }
 
 // dropInsurance deletes the insurance job of every logout whose deliveries all had their first turn. It looks only when some of them had
-// it just now.
-func (s *Store) dropInsurance(ctx context.Context, settlements []logout.Settlement) error {
-	seen := make(map[string]bool)
-	var ids []string
-	for _, st := range settlements {
-		if id := st.Delivery.LogoutID; st.Delivery.State == logout.StatePending && !seen[id] {
-			seen[id] = true
-			ids = append(ids, id)
+// it just now, and forgets the job's id: SQLite gives it to another job.
+func (s *Store) dropInsurance(ctx context.Context, moved []logout.Settlement) error {
+	var first []string
+	for _, st := range moved {
+		if id := st.Delivery.LogoutID; st.Delivery.State == logout.StatePending && !slices.Contains(first, id) {
+			first = append(first, id)
 		}
 	}
-	if len(ids) == 0 {
+	if len(first) == 0 {
 		return nil
 	}
-	var jobs []int64
-	res := s.db.Writer(ctx).Raw("SELECT job_id FROM logouts l WHERE id IN ? AND job_id IS NOT NULL AND NOT EXISTS "+
-		"(SELECT 1 FROM logout_deliveries d WHERE d.logout_id = l.id AND d.state = 'pending')", ids).Scan(&jobs)
+	text, err := encodeIDs(first)
+	if err != nil {
+		return err
+	}
+	var told []struct {
+		ID    string
+		JobID int64
+	}
+	res := s.db.Writer(ctx).Raw("SELECT id, job_id FROM logouts l WHERE id IN (SELECT id FROM "+s.records(ids)+") AND job_id IS NOT NULL AND NOT EXISTS "+
+		"(SELECT 1 FROM logout_deliveries d WHERE d.logout_id = l.id AND d.state = 'pending')", text).Scan(&told)
 	if res.Error != nil {
 		return fmt.Errorf("logoutstore: looking for insurance jobs: %w", res.Error)
+	}
+	if len(told) == 0 {
+		return nil
+	}
+	over, jobs := make([]string, len(told)), make([]int64, len(told))
+	for i, row := range told {
+		over[i], jobs[i] = row.ID, row.JobID
+	}
+	if text, err = encodeIDs(over); err != nil {
+		return err
+	}
+	if err := s.db.Writer(ctx).Exec("UPDATE logouts SET job_id = NULL WHERE id IN (SELECT id FROM "+s.records(ids)+")", text).Error; err != nil {
+		return fmt.Errorf("logoutstore: forgetting insurance jobs: %w", err)
 	}
 	return s.db.DeleteJobs(ctx, jobs...)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // purgeBatch bounds one delete, so that SQLite's only writer is free again soon.
-const purgeBatch = 1000
+const purgeBatch = 200
 
 // Purge deletes sessions that ended, and logouts whose deliveries are all final, before the given time.
 func (s *Store) Purge(ctx context.Context, before time.Time) error {

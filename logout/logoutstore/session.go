@@ -3,6 +3,7 @@ package logoutstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/exeunt-id/exeunt/database"
@@ -166,15 +167,13 @@ func (s *Store) Participations(ctx context.Context, sessionID string) ([]logout.
 
 func (s *Store) participationsOf(ctx context.Context, of []logout.Session) ([]logout.Participation, error) {
 	var all []logout.Participation
-	for len(of) > 0 {
-		n := min(len(of), chunk)
-		ids := make([]string, n)
-		for i := range n {
-			ids[i] = of[i].ID
+	for list := range slices.Chunk(of, chunk) {
+		text, err := encode(list, func(session logout.Session) []any { return []any{session.ID} })
+		if err != nil {
+			return nil, err
 		}
-		of = of[n:]
 		var rows []participationRow
-		res := s.db.Reader(ctx).Raw("SELECT "+participationColumns+" FROM logout_participations WHERE session_id IN ? AND ended_at IS NULL ORDER BY joined_at, sid", ids).Scan(&rows)
+		res := s.db.Reader(ctx).Raw("SELECT "+participationColumns+" FROM logout_participations WHERE session_id IN (SELECT id FROM "+s.records(ids)+") AND ended_at IS NULL ORDER BY joined_at, sid", text).Scan(&rows)
 		if res.Error != nil {
 			return nil, fmt.Errorf("logoutstore: reading participations: %w", res.Error)
 		}
@@ -195,10 +194,13 @@ func (s *Store) FindSID(ctx context.Context, sid string) (logout.Participation, 
 }
 
 // Lapsed implements logout.Sessions.
-func (s *Store) Lapsed(ctx context.Context, at time.Time, limit int) ([]logout.Session, error) {
+//
+// The union lets each half use its index; an OR would read every session.
+func (s *Store) Lapsed(ctx context.Context, at time.Time, after string, limit int) ([]logout.Session, error) {
 	var rows []sessionRow
 	now := database.Micros(at)
-	res := s.db.Reader(ctx).Raw("SELECT "+sessionColumns+" FROM logout_sessions WHERE ended_at IS NULL AND (idle_until <= ? OR expires_at <= ?) ORDER BY id LIMIT ?",
-		now, now, limit).Scan(&rows)
+	res := s.db.Reader(ctx).Raw("SELECT "+sessionColumns+" FROM logout_sessions WHERE id IN ("+
+		"SELECT id FROM logout_sessions WHERE ended_at IS NULL AND idle_until <= ? UNION "+
+		"SELECT id FROM logout_sessions WHERE ended_at IS NULL AND expires_at <= ?) AND id > ? ORDER BY id LIMIT ?", now, now, after, limit).Scan(&rows)
 	return sessions(rows), res.Error
 }

@@ -42,6 +42,8 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"end against issue", testEndAgainstIssue},
 		{"settle", testSettle},
 		{"redeliver", testRedeliver},
+		{"redeliver during an attempt", testRedeliverDuringAttempt},
+		{"doubled outcome", testDoubledOutcome},
 		{"lapsed", testLapsed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -402,9 +404,62 @@ func testRedeliver(t *testing.T, s Opened) {
 	}
 }
 
+// testRedeliverDuringAttempt: an operator redelivers while the last attempt is still running. Its failure must not swallow the new turn; its
+// success counts.
+func testRedeliverDuringAttempt(t *testing.T, s Opened) {
+	session := start(t, s, "alice", "shop", "bank")
+	p, err := end(t.Context(), s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+	must(t, err)
+	next := epoch.Add(time.Minute)
+	var first, late []logout.Settlement
+	for i, d := range p.Deliveries {
+		first = append(first, logout.Settlement{Delivery: d, State: logout.StateRetrying, NextAt: next, Attempt: &logout.Attempt{DeliveryID: d.ID, Number: 1, At: epoch}})
+		d.State, d.Attempts, d.NextAt = logout.StateRetrying, 1, next
+		late = append(late, logout.Settlement{Delivery: d, State: []logout.State{logout.StateDead, logout.StateDelivered}[i], Attempt: &logout.Attempt{DeliveryID: d.ID, Number: 2, At: next}})
+	}
+	_, err = s.Store.Settle(t.Context(), epoch, first)
+	must(t, err)
+	at := next.Add(time.Second)
+	if n, err := s.Store.Redeliver(t.Context(), logout.Filter{LogoutID: p.LogoutID}, at, at.Add(time.Hour)); err != nil || n != 2 {
+		t.Fatalf("Redeliver = %d, %v", n, err)
+	}
+	if moved, err := s.Store.Settle(t.Context(), at, late); err != nil || moved != 1 {
+		t.Errorf("the late outcomes moved %d, %v; want only the acknowledged one", moved, err)
+	}
+	for i, want := range []int{1, 0} {
+		due, err := s.Store.Due(t.Context(), logout.Scope{DeliveryID: p.Deliveries[i].ID, NextAt: at})
+		must(t, err)
+		if len(due) != want {
+			t.Errorf("delivery %d: %d due at its new turn, want %d", i, len(due), want)
+		}
+	}
+}
+
+// testDoubledOutcome: the record of a first attempt arrives twice. The second time it must touch nothing, least of all the insurance of
+// another logout, whose job may have inherited the id.
+func testDoubledOutcome(t *testing.T, s Opened) {
+	outcome := func(d logout.Delivery) []logout.Settlement {
+		return []logout.Settlement{{Delivery: d, State: logout.StateDelivered, Attempt: &logout.Attempt{DeliveryID: d.ID, Number: 1, At: epoch, Status: 200}}}
+	}
+	var last []logout.Settlement
+	for range 3 {
+		session := start(t, s, "alice", "shop")
+		p, err := end(t.Context(), s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+		must(t, err)
+		if last != nil {
+			_, err = s.Store.Settle(t.Context(), epoch, last)
+			must(t, err)
+			s.Insured(t)
+		}
+		last = outcome(p.Deliveries[0])
+		_, err = s.Store.Settle(t.Context(), epoch, last)
+		must(t, err)
+	}
+}
+
 func testLapsed(t *testing.T, s Opened) {
 	session := start(t, s, "alice", "shop")
-	none, err := s.Store.Lapsed(t.Context(), epoch, 10)
+	none, err := s.Store.Lapsed(t.Context(), epoch, "", 10)
 	must(t, err)
 	if len(none) != 0 {
 		t.Errorf("%d lapsed, want none", len(none))
@@ -413,10 +468,13 @@ func testLapsed(t *testing.T, s Opened) {
 	if err != nil || p != nil {
 		t.Errorf("the idle sweep ended an active session: %v, %v", p, err)
 	}
-	lapsed, err := s.Store.Lapsed(t.Context(), session.IdleUntil, 10)
+	lapsed, err := s.Store.Lapsed(t.Context(), session.IdleUntil, "", 10)
 	must(t, err)
 	if len(lapsed) != 1 || lapsed[0].ID != session.ID {
 		t.Errorf("lapsed = %+v", lapsed)
+	}
+	if rest, err := s.Store.Lapsed(t.Context(), session.IdleUntil, session.ID, 10); err != nil || len(rest) != 0 {
+		t.Errorf("after the last one: %+v, %v", rest, err)
 	}
 }
 

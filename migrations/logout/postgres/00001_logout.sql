@@ -33,6 +33,7 @@ CREATE TABLE logout_participations (
 );
 -- One live participation per session and client; a client that left and came back has another sid.
 CREATE UNIQUE INDEX logout_participations_live ON logout_participations (session_id, client_id) WHERE ended_at IS NULL;
+CREATE INDEX logout_participations_session ON logout_participations (session_id); -- the cascade of a deleted session
 CREATE INDEX logout_participations_client ON logout_participations (client_id) WHERE ended_at IS NULL;
 
 CREATE TABLE logouts (

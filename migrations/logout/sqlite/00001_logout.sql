@@ -33,6 +33,7 @@ CREATE TABLE logout_participations (
 );
 -- One live participation per session and client; a client that left and came back has another sid.
 CREATE UNIQUE INDEX logout_participations_live ON logout_participations (session_id, client_id) WHERE ended_at IS NULL;
+CREATE INDEX logout_participations_session ON logout_participations (session_id); -- the cascade of a deleted session
 CREATE INDEX logout_participations_client ON logout_participations (client_id) WHERE ended_at IS NULL;
 
 CREATE TABLE logouts (
@@ -70,7 +71,7 @@ CREATE TABLE logout_deliveries (
 );
 CREATE INDEX logout_deliveries_logout ON logout_deliveries (logout_id);
 CREATE INDEX logout_deliveries_client ON logout_deliveries (client_id, id);
-CREATE INDEX logout_deliveries_open ON logout_deliveries (state, id) WHERE state NOT IN ('delivered', 'unreachable');
+CREATE INDEX logout_deliveries_state ON logout_deliveries (state, id); -- SQLite would not use a partial one
 
 CREATE TABLE logout_attempts (
     delivery_id TEXT    NOT NULL REFERENCES logout_deliveries (id) ON DELETE CASCADE,
