@@ -30,9 +30,25 @@ type deliveryRow struct {
 }
 
 var delivery = []column{
-	{"id", "TEXT"}, {"logout_id", "TEXT"}, {"client_id", "TEXT"}, {"channel", "TEXT"}, {"state", "TEXT"}, {"cause", "TEXT"}, {"session_id", "TEXT"},
-	{"sid", "TEXT"}, {"subject", "TEXT"}, {"uri", "TEXT"}, {"alg", "TEXT"}, {"attempts", "BIGINT"}, {"rejections", "BIGINT"}, {"created_at", "BIGINT"},
-	{"next_at", "BIGINT"}, {"give_up_at", "BIGINT"}, {"settled_at", "BIGINT"}, {"last_status", "BIGINT"}, {"last_error", "TEXT"},
+	{"id", "TEXT"},
+	{"logout_id", "TEXT"},
+	{"client_id", "TEXT"},
+	{"channel", "TEXT"},
+	{"state", "TEXT"},
+	{"cause", "TEXT"},
+	{"session_id", "TEXT"},
+	{"sid", "TEXT"},
+	{"subject", "TEXT"},
+	{"uri", "TEXT"},
+	{"alg", "TEXT"},
+	{"attempts", "BIGINT"},
+	{"rejections", "BIGINT"},
+	{"created_at", "BIGINT"},
+	{"next_at", "BIGINT"},
+	{"give_up_at", "BIGINT"},
+	{"settled_at", "BIGINT"},
+	{"last_status", "BIGINT"},
+	{"last_error", "TEXT"},
 }
 
 var deliveryColumns = names("", delivery)

@@ -77,8 +77,16 @@ func (s *Store) recordAttempts(ctx context.Context, settlements []logout.Settlem
 
 // outcome is what a settlement changes, and the row as it must be found.
 var outcome = []column{
-	{"id", "TEXT"}, {"made", "BIGINT"}, {"turn", "BIGINT"},
-	{"state", "TEXT"}, {"attempts", "BIGINT"}, {"rejections", "BIGINT"}, {"next_at", "BIGINT"}, {"settled_at", "BIGINT"}, {"last_status", "BIGINT"}, {"last_error", "TEXT"},
+	{"id", "TEXT"},
+	{"made", "BIGINT"},
+	{"turn", "BIGINT"},
+	{"state", "TEXT"},
+	{"attempts", "BIGINT"},
+	{"rejections", "BIGINT"},
+	{"next_at", "BIGINT"},
+	{"settled_at", "BIGINT"},
+	{"last_status", "BIGINT"},
+	{"last_error", "TEXT"},
 }
 
 func outcomeRecord(at time.Time) func(st logout.Settlement) []any {

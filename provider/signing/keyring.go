@@ -54,7 +54,7 @@ func NewKeyring(o Options) *Keyring {
 	return &Keyring{
 		store: o.Keys, algorithms: slices.Clone(o.Algorithms), now: o.Now, log: o.Logger,
 		sealers: sync.OnceValues(func() ([]*sealer, error) { return newSealers(secrets) }),
-		rsa: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		rsa:     make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 }
 
