@@ -51,6 +51,7 @@ var arrows = map[string][]string{
 	"bench":        {"bench/driver"},
 	"bench/driver": {},
 	"e2e":          {"bench/driver"},
+	"conformance":  {},
 }
 
 // walls lists the libraries that only some rooms may know.

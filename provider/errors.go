@@ -97,9 +97,13 @@ func applicationRoute(c echo.Context) bool {
 	return c.Path() == "" && !strings.Contains(accept, "text/html") && strings.Contains(accept, echo.MIMEApplicationJSON)
 }
 
-// logError logs failures of ours as errors, and refusals as information for the operator.
+// logError logs failures of ours as errors, and refusals as information for the operator. A page without an inner error is a refusal
+// whatever its status: a prefetched logout link gets 503, and no operator must be woken by that.
 func (p *Provider) logError(c echo.Context, status int, err error) {
+	var page *browser.Error
 	switch {
+	case errors.As(err, &page) && page.Err == nil:
+		p.log(c, slog.LevelInfo, "request refused", err)
 	case errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil:
 		p.log(c, slog.LevelInfo, "the client went away", err)
 	case status >= http.StatusInternalServerError:

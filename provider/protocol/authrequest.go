@@ -71,8 +71,9 @@ func (t target) validate(r *http.Request, p parameters, repeated []string) (iden
 		return none, invalidRequest("The parameter %s is repeated.", repeated[0])
 	}
 	for name, value := range p {
-		if !utf8.ValidString(value) {
-			return none, invalidRequest("The parameter %s is not UTF-8.", name)
+		// NUL is UTF-8, but PostgreSQL keeps none: the nonce would fail at the exchange, where nobody can mend it any more.
+		if !utf8.ValidString(value) || strings.Contains(value, "\x00") {
+			return none, invalidRequest("The parameter %s is not UTF-8 text without NUL.", name)
 		}
 	}
 	if err := t.checkSupported(p); err != nil {
