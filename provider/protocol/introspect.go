@@ -40,7 +40,7 @@ func (i *Introspect) Post(c echo.Context) error {
 		return err
 	}
 	if client.Public() {
-		return invalidClient("a public client cannot introspect")
+		return invalidClient(errors.New("a public client cannot introspect"))
 	}
 	if p["token"] == "" {
 		return invalidRequest("The parameter token is missing.")
