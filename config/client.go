@@ -11,9 +11,9 @@ type Client struct {
 	ClientName              string   `yaml:"client_name" doc:"Name that people see."`
 	ApplicationType         string   `yaml:"application_type" doc:"web or native."`
 	TokenEndpointAuthMethod string   `yaml:"token_endpoint_auth_method" doc:"client_secret_basic, client_secret_post, private_key_jwt, or none for a public client."`
-	GrantTypes              []string `yaml:"grant_types" doc:"authorization_code, refresh_token."`
+	GrantTypes              []string `yaml:"grant_types" doc:"authorization_code, refresh_token, client_credentials."`
 	ResponseTypes           []string `yaml:"response_types" doc:"code."`
-	Scope                   string   `yaml:"scope" doc:"Scopes that the client may ask for, separated by spaces."`
+	Scope                   string   `yaml:"scope" doc:"Scopes that the client may ask for, separated by spaces. With client_credentials it gets those that are not about a person."`
 
 	RedirectURIs           []string `yaml:"redirect_uris" doc:"Where the browser may be sent after login; compared exactly."`
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris" doc:"Where the browser may be sent after logout; compared exactly."`

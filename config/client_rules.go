@@ -72,6 +72,9 @@ func (c clientRules) checkGrants() {
 	if slices.Contains(c.GrantTypes, GrantRefreshToken) && !code {
 		c.add("grant_types", "has refresh_token without authorization_code, which alone gives a refresh token; add it")
 	}
+	if slices.Contains(c.GrantTypes, GrantClientCredentials) && c.TokenEndpointAuthMethod == AuthNone {
+		c.add("grant_types", "has client_credentials, which a public client cannot use (RFC 6749, 4.4); remove it, or choose another token_endpoint_auth_method")
+	}
 	if code && len(c.RedirectURIs) == 0 {
 		c.add("redirect_uris", "is missing; list where the browser may be sent after login")
 	}

@@ -24,7 +24,6 @@ var laterKeys = []laterKey{
 	{key: "smtp.from", feature: "sending e-mail", advice: "remove the key"},
 	{key: "smtp.username", feature: "sending e-mail", advice: "remove the key"},
 	{key: "smtp.password", feature: "sending e-mail", advice: "remove the key"},
-	{key: "clients[].grant_types", feature: "client_credentials", advice: "remove it from the list", when: is(GrantClientCredentials)},
 	{key: "clients[].access_token_format", feature: "the format jwt", advice: "use opaque", when: is(AccessTokenJWT)},
 	{key: "clients[].frontchannel_logout_uri", feature: "front-channel logout", advice: "remove the key and use backchannel_logout_uri"},
 	{key: "clients[].frontchannel_logout_session_required", feature: "front-channel logout", advice: "remove the key"},

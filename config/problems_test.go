@@ -105,11 +105,11 @@ func TestProblems(t *testing.T) {
 			`trusted_proxies[3]: "proxy.example" is not an address`, `trusted_proxies[4]: "10.0.0.0/33" is not an address`,
 		}},
 		{name: "later", yaml: mark("registration: {initial_access_tokens: [hunter2]}\nsmtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
-			redirects+", grant_types: [client_credentials], access_token_format: jwt, "+
+			redirects+", access_token_format: jwt, "+
 				"frontchannel_logout_uri: https://x, frontchannel_logout_session_required: true, allowed_origins: [https://x]"), want: []string{
 			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "smtp.address: not available", "smtp.password: not available", "tls.cert_file: not available",
 			"logout.fanout: use participating",
-			"clients[0].grant_types: client_credentials is not available", "clients[0].access_token_format: use opaque", "clients[0].frontchannel_logout_uri: not available",
+			"clients[0].access_token_format: use opaque", "clients[0].frontchannel_logout_uri: not available",
 			"clients[0].frontchannel_logout_session_required: not available", "clients[0].allowed_origins: not available",
 		}},
 		{name: "issuer path", yaml: "issuer: https://example.com/id\nsecrets: [" + secret32 + "]", want: []string{"issuer: an issuer with a path is not available in this version"}},
@@ -121,6 +121,8 @@ func TestProblems(t *testing.T) {
 		{name: "client without anything", yaml: dev("clients: [{}]"), want: []string{"clients[0].client_id: is missing", "clients[0].client_secret: is missing, client_secret_basic needs it", "clients[0].redirect_uris: is missing"}},
 		{name: "duplicate client", yaml: withClient(redirects + "}\n- {client_id: shop, client_secret: x, redirect_uris: [https://x/]"), want: []string{"clients[1].client_id: \"shop\" is the client_id of clients[0] too"}},
 		{name: "public client", yaml: shop("token_endpoint_auth_method: none"), want: []string{"clients[0].client_secret: contradicts token_endpoint_auth_method: none"}},
+		{name: "service", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: jobs.run}]")},
+		{name: "public service", yaml: dev("clients: [{client_id: job, token_endpoint_auth_method: none, grant_types: [client_credentials]}]"), want: []string{"clients[0].grant_types: has client_credentials, which a public client cannot use"}},
 		{name: "private_key_jwt without keys", yaml: keyed("scope: openid"), want: []string{"clients[0].jwks_uri: is missing, private_key_jwt needs it or jwks"}},
 		{name: "private_key_jwt with everything", yaml: keyed("client_secret: hunter2, jwks_uri: 'https://app.example.com/keys', jwks: {keys: [" + publicJWK + "]}, token_endpoint_auth_signing_alg: HS256"), want: []string{
 			"clients[0].client_secret: contradicts token_endpoint_auth_method: private_key_jwt", "clients[0].jwks: contradicts jwks_uri", `clients[0].token_endpoint_auth_signing_alg: "HS256" is not known here; use RS256, ES256, EdDSA`,

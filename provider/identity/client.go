@@ -66,6 +66,7 @@ const (
 const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantRefreshToken      = "refresh_token"
+	GrantClientCredentials = "client_credentials"
 )
 
 // Public reports whether the client cannot keep a secret (RFC 6749, 2.1).

@@ -60,7 +60,7 @@ func (i *Introspect) describe(state identity.TokenState) *oidc.IntrospectionResp
 		Active:     true,
 		Scope:      state.Token.Scopes,
 		ClientID:   state.Token.ClientID,
-		Subject:    state.Grant.Subject,
+		Subject:    subjectOf(state.Grant),
 		Audience:   oidc.Audience{state.Token.ClientID},
 		Issuer:     i.Issuer,
 		IssuedAt:   oidc.FromTime(state.Token.IssuedAt),
@@ -71,4 +71,12 @@ func (i *Introspect) describe(state identity.TokenState) *oidc.IntrospectionResp
 		response.TokenType = oidc.BearerToken
 	}
 	return response
+}
+
+// subjectOf is whom an access token stands for: a person or, for a grant of its own, the client (RFC 9068, 2.2).
+func subjectOf(g identity.Grant) string {
+	if g.OfClient() {
+		return g.ClientID
+	}
+	return g.Subject
 }
