@@ -58,7 +58,7 @@ func newClient(cfg *config.Config, c config.Client) (identity.Client, error) {
 		DefaultMaxAge: c.DefaultMaxAge, RequireAuthTime: c.RequireAuthTime,
 		JWKSURI: c.JWKSURI, TokenEndpointAuthSigningAlg: c.TokenEndpointAuthSigningAlg,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
-		SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,
+		AccessTokenFormat: c.AccessTokenFormat, SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,
 		// In development an app on the same machine is told without further words.
 		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && (onLoopback(c.BackchannelLogoutURI) || onLoopback(c.JWKSURI)),
 	}

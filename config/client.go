@@ -42,7 +42,7 @@ type Client struct {
 	SoftwareID      string   `yaml:"software_id" doc:"Identifier of the client's software; kept as information."`
 	SoftwareVersion string   `yaml:"software_version" doc:"Version of the client's software; kept as information."`
 
-	AccessTokenFormat   string   `yaml:"access_token_format" doc:"opaque."`
+	AccessTokenFormat   string   `yaml:"access_token_format" doc:"opaque, or jwt: access tokens that resource servers can verify by themselves (RFC 9068), until they expire."`
 	SkipConsent         bool     `yaml:"skip_consent" doc:"People are not asked for consent."`
 	AllowPrivateNetwork bool     `yaml:"allow_private_network" doc:"The client's logout endpoint and jwks_uri may be on a private or loopback address."`
 	AllowedOrigins      []string `yaml:"allowed_origins" doc:"Origins of the pages that may use the SDK."`

@@ -105,11 +105,11 @@ func TestProblems(t *testing.T) {
 			`trusted_proxies[3]: "proxy.example" is not an address`, `trusted_proxies[4]: "10.0.0.0/33" is not an address`,
 		}},
 		{name: "later", yaml: mark("registration: {initial_access_tokens: [hunter2]}\nsmtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
-			redirects+", access_token_format: jwt, "+
+			redirects+", "+
 				"frontchannel_logout_uri: https://x, frontchannel_logout_session_required: true, allowed_origins: [https://x]"), want: []string{
 			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "smtp.address: not available", "smtp.password: not available", "tls.cert_file: not available",
 			"logout.fanout: use participating",
-			"clients[0].access_token_format: use opaque", "clients[0].frontchannel_logout_uri: not available",
+			"clients[0].frontchannel_logout_uri: not available",
 			"clients[0].frontchannel_logout_session_required: not available", "clients[0].allowed_origins: not available",
 		}},
 		{name: "issuer path", yaml: "issuer: https://example.com/id\nsecrets: [" + secret32 + "]", want: []string{"issuer: an issuer with a path is not available in this version"}},
@@ -140,9 +140,9 @@ func TestProblems(t *testing.T) {
 		{name: "characters", yaml: dev("clients: [{client_id: \"caf\\u00e9\", client_secret: \"hunter2\\n\", redirect_uris: [https://x/], scope: 'openid \"x\"'}]"), want: []string{
 			"clients[0].client_id: printable ASCII", "clients[0].client_secret: not printable ASCII", `clients[0].scope: is not a scope`,
 		}},
-		{name: "client words", yaml: shop("application_type: mobile, token_endpoint_auth_method: client_secret_jwt, grant_types: [refresh_token, password], response_types: [token], id_token_signed_response_alg: none, redirect_logout: ask, default_max_age: -1"), want: []string{
+		{name: "client words", yaml: shop("application_type: mobile, token_endpoint_auth_method: client_secret_jwt, grant_types: [refresh_token, password], response_types: [token], id_token_signed_response_alg: none, redirect_logout: ask, default_max_age: -1, access_token_format: xml"), want: []string{
 			"clients[0].application_type: use web, native", "clients[0].token_endpoint_auth_method: use client_secret_basic", `clients[0].grant_types[1]: "password"`, "clients[0].grant_types: without authorization_code",
-			"clients[0].response_types[0]: use code", `clients[0].id_token_signed_response_alg: "none" is not among signing_algorithms; use RS256, ES256, EdDSA`, "clients[0].redirect_logout: use immediate, confirm", "clients[0].default_max_age: -1 is negative",
+			"clients[0].response_types[0]: use code", `clients[0].id_token_signed_response_alg: "none" is not among signing_algorithms; use RS256, ES256, EdDSA`, "clients[0].redirect_logout: use immediate, confirm", "clients[0].access_token_format: use opaque, jwt", "clients[0].default_max_age: -1 is negative",
 		}},
 		{name: "algorithm off", yaml: mark("signing_algorithms: [RS256]\n", "", redirects+", id_token_signed_response_alg: ES256"), want: []string{`clients[0].id_token_signed_response_alg: "ES256" is not among signing_algorithms; use RS256`}},
 		{name: "http", yaml: withClient("redirect_uris: [http://shop.example.com/cb, http://localhost/cb], post_logout_redirect_uris: [http://shop.example.com/], backchannel_logout_uri: http://shop.example.com/bc, client_uri: http://shop.example.com/"), want: []string{

@@ -158,7 +158,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		Refresh: &protocol.Refresh{
 			Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Activity: activity, Signer: p.keyring, Reuse: reuse,
 		},
-		ClientCredentials: &protocol.ClientCredentials{Settings: settings, Grants: p.store.Grants},
+		ClientCredentials: &protocol.ClientCredentials{Settings: settings, Grants: p.store.Grants, Signer: p.keyring},
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}

@@ -45,6 +45,7 @@ type Client struct {
 	BackchannelLogoutURI             string `json:"backchannel_logout_uri,omitempty"`
 	BackchannelLogoutSessionRequired bool   `json:"backchannel_logout_session_required,omitempty"`
 
+	AccessTokenFormat   string `json:"access_token_format,omitempty"` // opaque (default) or jwt
 	SkipConsent         bool   `json:"skip_consent,omitempty"`
 	AllowPrivateNetwork bool   `json:"allow_private_network,omitempty"` // its endpoints may be on private or loopback addresses
 	RedirectLogout      string `json:"redirect_logout,omitempty"`       // immediate (default) or confirm
@@ -68,6 +69,9 @@ const (
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
 )
+
+// AccessTokenJWT is the access token format of RFC 9068.
+const AccessTokenJWT = "jwt"
 
 // Public reports whether the client cannot keep a secret (RFC 6749, 2.1).
 func (c Client) Public() bool { return c.TokenEndpointAuthMethod == AuthNone }

@@ -20,6 +20,7 @@ import (
 type ClientCredentials struct {
 	Settings
 	Grants identity.Grants
+	Signer Signer
 }
 
 func (g *ClientCredentials) answer(c echo.Context, client identity.Client, p parameters) (*oidc.AccessTokenResponse, error) {
@@ -33,7 +34,10 @@ func (g *ClientCredentials) answer(c echo.Context, client identity.Client, p par
 	ctx, now := c.Request().Context(), g.Now().UTC()
 	// Offline: there is no session that it could end with.
 	grant := identity.Grant{ID: logout.NewID(), ClientID: client.ID, Scopes: scopes, Offline: true, CreatedAt: now}
-	tokens := g.issue(grant, scopes, false, time.Time{}, now)
+	tokens, err := g.format(ctx, g.Signer, client, grant, g.issue(grant, scopes, false, time.Time{}, now))
+	if err != nil {
+		return nil, err
+	}
 	if err := g.Grants.Create(ctx, grant, tokens.rows...); err != nil {
 		return nil, unavailable(err)
 	}

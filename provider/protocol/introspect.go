@@ -52,23 +52,23 @@ func (i *Introspect) Post(c echo.Context) error {
 	if err != nil || state.Token.ClientID != client.ID || !state.Live(i.Now()) {
 		return c.JSON(http.StatusOK, &oidc.IntrospectionResponse{})
 	}
-	return c.JSON(http.StatusOK, i.describe(state))
+	return c.JSON(http.StatusOK, i.describe(client, state))
 }
 
-func (i *Introspect) describe(state identity.TokenState) *oidc.IntrospectionResponse {
+func (i *Introspect) describe(client identity.Client, state identity.TokenState) *oidc.IntrospectionResponse {
 	response := &oidc.IntrospectionResponse{
 		Active:     true,
 		Scope:      state.Token.Scopes,
 		ClientID:   state.Token.ClientID,
 		Subject:    subjectOf(state.Grant),
-		Audience:   oidc.Audience{state.Token.ClientID},
+		Audience:   oidc.Audience{client.ID},
 		Issuer:     i.Issuer,
 		IssuedAt:   oidc.FromTime(state.Token.IssuedAt),
 		Expiration: oidc.FromTime(state.Token.ExpiresAt.Truncate(time.Second)),
 		AuthTime:   oidc.FromTime(state.Grant.AuthTime),
 	}
 	if state.Token.Kind == identity.KindAccess {
-		response.TokenType = oidc.BearerToken
+		response.TokenType, response.Audience = oidc.BearerToken, oidc.Audience{i.accessAudience(client)}
 	}
 	return response
 }

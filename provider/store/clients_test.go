@@ -43,7 +43,7 @@ func TestSyncClients(t *testing.T) {
 			PostLogoutRedirectURIs: []string{"https://shop.example.com/"}, IDTokenSigningAlg: "ES256", DefaultMaxAge: &age, RequireAuthTime: true,
 			BackchannelLogoutURI: "https://shop.example.com/backchannel-logout", BackchannelLogoutSessionRequired: true,
 			JWKS: json.RawMessage(`{"keys":[]}`), JWKSURI: "https://shop.example.com/keys", TokenEndpointAuthSigningAlg: "EdDSA",
-			SkipConsent: true, AllowPrivateNetwork: true, RedirectLogout: "confirm", HintLogout: true,
+			AccessTokenFormat: identity.AccessTokenJWT, SkipConsent: true, AllowPrivateNetwork: true, RedirectLogout: "confirm", HintLogout: true,
 		}
 		app := identity.Client{ID: "app", TokenEndpointAuthMethod: identity.AuthNone}
 		created := f.now()
