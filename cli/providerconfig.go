@@ -2,6 +2,7 @@ package cli
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -39,28 +40,39 @@ func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (prov
 			Username: u.Username, Password: u.Password.Reveal(), PasswordHash: u.PasswordHash.Reveal(), Email: u.Email, Admin: u.Admin, Claims: u.Claims,
 		})
 	}
-	for _, c := range cfg.Clients {
-		p.Clients = append(p.Clients, newClient(cfg, c))
+	for i, c := range cfg.Clients {
+		client, err := newClient(cfg, c)
+		if err != nil {
+			return provider.Config{}, fmt.Errorf("clients[%d].%w", i, err)
+		}
+		p.Clients = append(p.Clients, client)
 	}
 	return p, nil
 }
 
-func newClient(cfg *config.Config, c config.Client) identity.Client {
+func newClient(cfg *config.Config, c config.Client) (identity.Client, error) {
 	client := identity.Client{
 		ID: c.ClientID, Name: c.ClientName, URI: c.ClientURI, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, Contacts: c.Contacts,
 		ApplicationType: c.ApplicationType, TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes,
 		Scope: c.Scope, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, IDTokenSigningAlg: c.IDTokenSignedResponseAlg,
 		DefaultMaxAge: c.DefaultMaxAge, RequireAuthTime: c.RequireAuthTime,
+		JWKSURI: c.JWKSURI, TokenEndpointAuthSigningAlg: c.TokenEndpointAuthSigningAlg,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
-		SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,
+		AccessTokenFormat: c.AccessTokenFormat, SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,
 		// In development an app on the same machine is told without further words.
-		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && onLoopback(c.BackchannelLogoutURI),
+		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && (onLoopback(c.BackchannelLogoutURI) || onLoopback(c.JWKSURI)),
+	}
+	if len(c.JWKS) > 0 {
+		var err error
+		if client.JWKS, err = json.Marshal(c.JWKS); err != nil {
+			return identity.Client{}, fmt.Errorf("jwks: %w", err)
+		}
 	}
 	if secret := c.ClientSecret.Reveal(); secret != "" {
 		sum := sha256.Sum256([]byte(secret))
 		client.SecretHash = sum[:]
 	}
-	return client
+	return client, nil
 }
 
 // onLoopback reports whether a URI's host is a loopback one, by the rule for issuers.

@@ -10,10 +10,10 @@ type Client struct {
 	ClientSecret            Secret   `yaml:"client_secret" doc:"Secret of a confidential client, random and at least 32 characters long."`
 	ClientName              string   `yaml:"client_name" doc:"Name that people see."`
 	ApplicationType         string   `yaml:"application_type" doc:"web or native."`
-	TokenEndpointAuthMethod string   `yaml:"token_endpoint_auth_method" doc:"client_secret_basic, client_secret_post, or none for a public client."`
-	GrantTypes              []string `yaml:"grant_types" doc:"authorization_code, refresh_token."`
+	TokenEndpointAuthMethod string   `yaml:"token_endpoint_auth_method" doc:"client_secret_basic, client_secret_post, private_key_jwt, or none for a public client."`
+	GrantTypes              []string `yaml:"grant_types" doc:"authorization_code, refresh_token, client_credentials."`
 	ResponseTypes           []string `yaml:"response_types" doc:"code."`
-	Scope                   string   `yaml:"scope" doc:"Scopes that the client may ask for, separated by spaces."`
+	Scope                   string   `yaml:"scope" doc:"Scopes that the client may ask for, separated by spaces. With client_credentials it gets those that are not about a person."`
 
 	RedirectURIs           []string `yaml:"redirect_uris" doc:"Where the browser may be sent after login; compared exactly."`
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris" doc:"Where the browser may be sent after logout; compared exactly."`
@@ -24,9 +24,9 @@ type Client struct {
 	FrontchannelLogoutSessionRequired bool   `yaml:"frontchannel_logout_session_required" doc:"The client needs iss and sid in that page's URL."`
 
 	IDTokenSignedResponseAlg    string         `yaml:"id_token_signed_response_alg" doc:"Algorithm of ID tokens and logout tokens; one of signing_algorithms."`
-	TokenEndpointAuthSigningAlg string         `yaml:"token_endpoint_auth_signing_alg" doc:"Algorithm of the client's assertions for private_key_jwt."`
-	JWKSURI                     string         `yaml:"jwks_uri" doc:"URL of the client's public keys."`
-	JWKS                        map[string]any `yaml:"jwks" doc:"The client's public keys."`
+	TokenEndpointAuthSigningAlg string         `yaml:"token_endpoint_auth_signing_alg" doc:"The only algorithm of the client's assertions for private_key_jwt: RS256, ES256 or EdDSA. Without it any of them."`
+	JWKSURI                     string         `yaml:"jwks_uri" doc:"URL of the client's public keys, for private_key_jwt."`
+	JWKS                        map[string]any `yaml:"jwks" doc:"The client's public keys themselves, a JWK Set (RFC 7517, 5); instead of jwks_uri."`
 
 	SubjectType      string   `yaml:"subject_type" doc:"public: every client sees the same sub."`
 	DefaultMaxAge    *int     `yaml:"default_max_age" doc:"max_age in seconds for requests without one."`
@@ -42,9 +42,9 @@ type Client struct {
 	SoftwareID      string   `yaml:"software_id" doc:"Identifier of the client's software; kept as information."`
 	SoftwareVersion string   `yaml:"software_version" doc:"Version of the client's software; kept as information."`
 
-	AccessTokenFormat   string   `yaml:"access_token_format" doc:"opaque."`
+	AccessTokenFormat   string   `yaml:"access_token_format" doc:"opaque, or jwt: access tokens that resource servers can verify by themselves (RFC 9068), until they expire."`
 	SkipConsent         bool     `yaml:"skip_consent" doc:"People are not asked for consent."`
-	AllowPrivateNetwork bool     `yaml:"allow_private_network" doc:"The client's logout endpoint may be on a private or loopback address."`
+	AllowPrivateNetwork bool     `yaml:"allow_private_network" doc:"The client's logout endpoint and jwks_uri may be on a private or loopback address."`
 	AllowedOrigins      []string `yaml:"allowed_origins" doc:"Origins of the pages that may use the SDK."`
 	RedirectLogout      string   `yaml:"redirect_logout" doc:"/logout ends the session at once (immediate) or asks the person first (confirm)."`
 	HintLogout          bool     `yaml:"hint_logout" doc:"The client's server may end a session at the end_session endpoint by ID token hint alone, without a browser."`

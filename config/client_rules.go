@@ -18,6 +18,7 @@ func (c *Config) checkClients(r *report) {
 		}
 		rules := clientRules{Client: client, r: r, path: path + ".", httpAllowed: !c.production()}
 		rules.checkIdentity()
+		rules.checkKeys()
 		rules.checkGrants()
 		rules.checkURIs()
 		rules.checkAlgorithm(c.SigningAlgorithms)
@@ -49,11 +50,12 @@ func (c clientRules) checkIdentity() {
 	c.oneOf("application_type", c.ApplicationType, ApplicationWeb, ApplicationNative)
 	c.oneOf("token_endpoint_auth_method", c.TokenEndpointAuthMethod, AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthNone)
 	needsSecret := c.TokenEndpointAuthMethod == AuthBasic || c.TokenEndpointAuthMethod == AuthPost
+	withoutSecret := c.TokenEndpointAuthMethod == AuthNone || c.TokenEndpointAuthMethod == AuthPrivateKeyJWT
 	switch {
 	case needsSecret && c.ClientSecret == "":
 		c.add("client_secret", "is missing, %s needs it; make one with: openssl rand -hex 32 (or set token_endpoint_auth_method: none for a public client)", c.TokenEndpointAuthMethod)
-	case c.TokenEndpointAuthMethod == AuthNone && c.ClientSecret != "":
-		c.add("client_secret", "contradicts token_endpoint_auth_method: none; remove one of the two keys")
+	case withoutSecret && c.ClientSecret != "":
+		c.add("client_secret", "contradicts token_endpoint_auth_method: %s; remove one of the two keys", c.TokenEndpointAuthMethod)
 	case !isVSCHAR(c.ClientSecret.Reveal()):
 		c.add("client_secret", "has a character that is not printable ASCII (RFC 6749, A.2); make another with: openssl rand -hex 32")
 	}
@@ -69,6 +71,9 @@ func (c clientRules) checkGrants() {
 	code := slices.Contains(c.GrantTypes, GrantAuthorizationCode)
 	if slices.Contains(c.GrantTypes, GrantRefreshToken) && !code {
 		c.add("grant_types", "has refresh_token without authorization_code, which alone gives a refresh token; add it")
+	}
+	if slices.Contains(c.GrantTypes, GrantClientCredentials) && c.TokenEndpointAuthMethod == AuthNone {
+		c.add("grant_types", "has client_credentials, which a public client cannot use (RFC 6749, 4.4); remove it, or choose another token_endpoint_auth_method")
 	}
 	if code && len(c.RedirectURIs) == 0 {
 		c.add("redirect_uris", "is missing; list where the browser may be sent after login")
@@ -101,6 +106,7 @@ func (c clientRules) checkURIs() {
 		}
 	}
 	web("backchannel_logout_uri", c.BackchannelLogoutURI) // Back-Channel Logout 1.0, 2.2
+	web("jwks_uri", c.JWKSURI)
 	web("initiate_login_uri", c.InitiateLoginURI)
 	web("client_uri", c.ClientURI)
 	web("logo_uri", c.LogoURI)
@@ -135,11 +141,14 @@ func (c *Config) Warnings() []Warning {
 	var warnings []Warning
 	for i, client := range c.Clients {
 		path := fmt.Sprintf("clients[%d].", i)
-		if u, err := url.Parse(client.BackchannelLogoutURI); err == nil && !c.reaches(client, u.Hostname()) {
-			warnings = append(warnings, Warning{path + "backchannel_logout_uri", fmt.Sprintf(
-				"%s is a private or loopback address, where no logout token is sent; set allow_private_network: true for this client if it is meant",
-				quote(client.BackchannelLogoutURI))})
+		private := func(key, uri, consequence string) {
+			if u, err := url.Parse(uri); err == nil && !c.reaches(client, u.Hostname()) {
+				warnings = append(warnings, Warning{path + key, fmt.Sprintf(
+					"%s is a private or loopback address, %s; set allow_private_network: true for this client if it is meant", quote(uri), consequence)})
+			}
 		}
+		private("backchannel_logout_uri", client.BackchannelLogoutURI, "where no logout token is sent")
+		private("jwks_uri", client.JWKSURI, "from where no keys are fetched")
 		if n := len(client.ClientSecret); n > 0 && n < minSecretLength && c.production() {
 			warnings = append(warnings, Warning{path + "client_secret", fmt.Sprintf(
 				"is short: only random secrets of %d characters and more resist guessing; make one with: openssl rand -hex 32", minSecretLength)})
@@ -151,7 +160,7 @@ func (c *Config) Warnings() []Warning {
 // minSecretLength of a client secret, in characters: hexadecimal that is 128 bits.
 const minSecretLength = 32
 
-// reaches reports whether the guard of outgoing requests lets a delivery to host pass, as far as the name tells.
+// reaches reports whether the guard of outgoing requests lets a request to host pass, as far as the name tells.
 func (c *Config) reaches(client Client, host string) bool {
 	allowed := client.AllowPrivateNetwork || c.Outgoing.AllowPrivateNetworks || c.Development() && isLoopback(host)
 	return host == "" || allowed || !isPrivate(host)

@@ -38,6 +38,17 @@ func mark(top, user, client string) string {
 // shop is a client entry with valid redirect URIs and something more.
 func shop(s string) string { return withClient(redirects + ", " + s) }
 
+// keyed is the entry of a client with private_key_jwt and something more.
+func keyed(s string) string {
+	return dev("clients: [{client_id: app, redirect_uris: [https://app.example.com/cb], token_endpoint_auth_method: private_key_jwt, " + s + "}]")
+}
+
+// The key pair of RFC 8037, A.
+const (
+	publicJWK  = "{kty: OKP, crv: Ed25519, kid: a, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}"
+	privateJWK = "{kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo, d: nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A}"
+)
+
 func dev(s string) string { return "issuer: http://localhost:8080\n" + s }
 
 func TestProblems(t *testing.T) {
@@ -94,11 +105,11 @@ func TestProblems(t *testing.T) {
 			`trusted_proxies[3]: "proxy.example" is not an address`, `trusted_proxies[4]: "10.0.0.0/33" is not an address`,
 		}},
 		{name: "later", yaml: mark("registration: {initial_access_tokens: [hunter2]}\nsmtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
-			redirects+", token_endpoint_auth_method: private_key_jwt, jwks: {keys: []}, jwks_uri: https://x, grant_types: [client_credentials], access_token_format: jwt, "+
+			redirects+", "+
 				"frontchannel_logout_uri: https://x, frontchannel_logout_session_required: true, allowed_origins: [https://x]"), want: []string{
 			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "smtp.address: not available", "smtp.password: not available", "tls.cert_file: not available",
-			"logout.fanout: use participating", "clients[0].token_endpoint_auth_method: use client_secret_basic", "clients[0].jwks: not available", "clients[0].jwks_uri: not available",
-			"clients[0].grant_types: client_credentials is not available", "clients[0].access_token_format: use opaque", "clients[0].frontchannel_logout_uri: not available",
+			"logout.fanout: use participating",
+			"clients[0].frontchannel_logout_uri: not available",
 			"clients[0].frontchannel_logout_session_required: not available", "clients[0].allowed_origins: not available",
 		}},
 		{name: "issuer path", yaml: "issuer: https://example.com/id\nsecrets: [" + secret32 + "]", want: []string{"issuer: an issuer with a path is not available in this version"}},
@@ -110,12 +121,28 @@ func TestProblems(t *testing.T) {
 		{name: "client without anything", yaml: dev("clients: [{}]"), want: []string{"clients[0].client_id: is missing", "clients[0].client_secret: is missing, client_secret_basic needs it", "clients[0].redirect_uris: is missing"}},
 		{name: "duplicate client", yaml: withClient(redirects + "}\n- {client_id: shop, client_secret: x, redirect_uris: [https://x/]"), want: []string{"clients[1].client_id: \"shop\" is the client_id of clients[0] too"}},
 		{name: "public client", yaml: shop("token_endpoint_auth_method: none"), want: []string{"clients[0].client_secret: contradicts token_endpoint_auth_method: none"}},
+		{name: "service", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: jobs.run}]")},
+		{name: "public service", yaml: dev("clients: [{client_id: job, token_endpoint_auth_method: none, grant_types: [client_credentials]}]"), want: []string{"clients[0].grant_types: has client_credentials, which a public client cannot use"}},
+		{name: "private_key_jwt without keys", yaml: keyed("scope: openid"), want: []string{"clients[0].jwks_uri: is missing, private_key_jwt needs it or jwks"}},
+		{name: "private_key_jwt with everything", yaml: keyed("client_secret: hunter2, jwks_uri: 'https://app.example.com/keys', jwks: {keys: [" + publicJWK + "]}, token_endpoint_auth_signing_alg: HS256"), want: []string{
+			"clients[0].client_secret: contradicts token_endpoint_auth_method: private_key_jwt", "clients[0].jwks: contradicts jwks_uri", `clients[0].token_endpoint_auth_signing_alg: "HS256" is not known here; use RS256, ES256, EdDSA`,
+		}},
+		{name: "private_key_jwt by URL", yaml: keyed("jwks_uri: 'https://app.example.com/keys', token_endpoint_auth_signing_alg: ES256")},
+		{name: "private_key_jwt by key", yaml: keyed("jwks: {keys: [" + publicJWK + "]}")},
+		{name: "keys", yaml: keyed("jwks: {keys: [" + publicJWK + ", " + privateJWK + ", {kty: oct, k: aHVudGVyMg}, {kty: EC, crv: P-256, x: hunter2, y: hunter2}, hunter2]}"), want: []string{
+			"clients[0].jwks.keys[1]: is not a public key", "clients[0].jwks.keys[2]: is not a public key", "clients[0].jwks.keys[3]: is not a key that can be read", "clients[0].jwks.keys[4]: is not a key that can be read",
+		}},
+		{name: "useless keys", yaml: keyed("token_endpoint_auth_signing_alg: ES256, jwks: {keys: [" + publicJWK + "]}"), want: []string{"clients[0].jwks: has no key for ES256"}},
+		{name: "no set", yaml: keyed("jwks: {kty: OKP, crv: Ed25519}"), want: []string{"clients[0].jwks: is not a JWK Set"}},
+		{name: "keys over http", yaml: shop("jwks_uri: 'http://app.example.com/keys', token_endpoint_auth_signing_alg: ES256"), want: []string{
+			`clients[0].jwks_uri: "http://app.example.com/keys" uses http`, "clients[0].token_endpoint_auth_signing_alg: has no effect without token_endpoint_auth_method: private_key_jwt",
+		}},
 		{name: "characters", yaml: dev("clients: [{client_id: \"caf\\u00e9\", client_secret: \"hunter2\\n\", redirect_uris: [https://x/], scope: 'openid \"x\"'}]"), want: []string{
 			"clients[0].client_id: printable ASCII", "clients[0].client_secret: not printable ASCII", `clients[0].scope: is not a scope`,
 		}},
-		{name: "client words", yaml: shop("application_type: mobile, token_endpoint_auth_method: client_secret_jwt, grant_types: [refresh_token, password], response_types: [token], id_token_signed_response_alg: none, redirect_logout: ask, default_max_age: -1"), want: []string{
+		{name: "client words", yaml: shop("application_type: mobile, token_endpoint_auth_method: client_secret_jwt, grant_types: [refresh_token, password], response_types: [token], id_token_signed_response_alg: none, redirect_logout: ask, default_max_age: -1, access_token_format: xml"), want: []string{
 			"clients[0].application_type: use web, native", "clients[0].token_endpoint_auth_method: use client_secret_basic", `clients[0].grant_types[1]: "password"`, "clients[0].grant_types: without authorization_code",
-			"clients[0].response_types[0]: use code", `clients[0].id_token_signed_response_alg: "none" is not among signing_algorithms; use RS256, ES256, EdDSA`, "clients[0].redirect_logout: use immediate, confirm", "clients[0].default_max_age: -1 is negative",
+			"clients[0].response_types[0]: use code", `clients[0].id_token_signed_response_alg: "none" is not among signing_algorithms; use RS256, ES256, EdDSA`, "clients[0].redirect_logout: use immediate, confirm", "clients[0].access_token_format: use opaque, jwt", "clients[0].default_max_age: -1 is negative",
 		}},
 		{name: "algorithm off", yaml: mark("signing_algorithms: [RS256]\n", "", redirects+", id_token_signed_response_alg: ES256"), want: []string{`clients[0].id_token_signed_response_alg: "ES256" is not among signing_algorithms; use RS256`}},
 		{name: "http", yaml: withClient("redirect_uris: [http://shop.example.com/cb, http://localhost/cb], post_logout_redirect_uris: [http://shop.example.com/], backchannel_logout_uri: http://shop.example.com/bc, client_uri: http://shop.example.com/"), want: []string{

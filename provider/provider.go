@@ -127,7 +127,10 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	current := p.current(cookies)
 	activity := signout.Activity{Sessions: p.sessions, Lifetimes: p.cfg.Sessions}
-	clientAuth := protocol.ClientAuth{Settings: settings, Clients: p.store.Clients}
+	clientAuth := protocol.ClientAuth{
+		Settings: settings, Clients: p.store.Clients, Keys: protocol.NewClientKeys(p.cfg.Outgoing, p.cfg.Now, p.cfg.Logger),
+		Assertions: p.store.Assertions,
+	}
 	hints := protocol.Hints{Issuer: p.cfg.Issuer, Keys: p.keyring}
 	respond := protocol.Responder{Issuer: p.cfg.Issuer, Pages: p.pages}
 	reuse := &protocol.Reuse{Tx: p.cfg.DB, Grants: p.store.Grants, Sessions: p.sessions, Engine: p.engine, Logger: p.cfg.Logger}
@@ -155,6 +158,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		Refresh: &protocol.Refresh{
 			Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Activity: activity, Signer: p.keyring, Reuse: reuse,
 		},
+		ClientCredentials: &protocol.ClientCredentials{Settings: settings, Grants: p.store.Grants, Signer: p.keyring},
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}

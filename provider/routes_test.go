@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,6 +24,18 @@ func TestDiscovery(t *testing.T) {
 	} {
 		if doc[name] != want {
 			t.Errorf("%s is %v", name, doc[name])
+		}
+	}
+	for name, want := range map[string]string{
+		"token_endpoint_auth_methods_supported":                    "client_secret_basic client_secret_post private_key_jwt none",
+		"revocation_endpoint_auth_methods_supported":               "client_secret_basic client_secret_post private_key_jwt none",
+		"introspection_endpoint_auth_methods_supported":            "client_secret_basic client_secret_post private_key_jwt",
+		"token_endpoint_auth_signing_alg_values_supported":         "RS256 ES256 EdDSA",
+		"revocation_endpoint_auth_signing_alg_values_supported":    "RS256 ES256 EdDSA",
+		"introspection_endpoint_auth_signing_alg_values_supported": "RS256 ES256 EdDSA",
+	} {
+		if got := strings.Trim(fmt.Sprint(doc[name]), "[]"); got != want {
+			t.Errorf("%s is %s", name, got)
 		}
 	}
 	for name, value := range doc {

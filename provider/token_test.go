@@ -152,7 +152,6 @@ func TestClientAuthentication(t *testing.T) {
 		"two clients":         {header: basic("shop", secret), form: url.Values{"client_id": {"wiki"}}, status: 400, code: "invalid_request"},
 		"no base64":           {header: "Basic %%%", status: 401, code: "invalid_client"},
 		"bearer":              {header: "Bearer x", form: url.Values{"client_id": {"app"}}, status: 401, code: "invalid_client"},
-		"assertion":           {form: url.Values{"client_assertion": {"x.y.z"}}, status: 401, code: "invalid_client"},
 		"secret in the URL":   {path: "/token?client_secret=x", header: basic("shop", secret), status: 400, code: "invalid_request"},
 		"code in the URL":     {path: "/token?code=x", header: basic("shop", secret), status: 400, code: "invalid_request"},
 	}

@@ -109,7 +109,8 @@ func (p *Provider) sweep(ctx context.Context) error {
 // clean deletes what nobody needs any more.
 func (p *Provider) clean(ctx context.Context) error {
 	now := p.cfg.Now().UTC()
-	err := p.store.Sweep(ctx, now.Add(-keepExpired))
+	// Assertions that expired are refused as such; a minute bridges the nodes' clocks.
+	err := errors.Join(p.store.Sweep(ctx, now.Add(-keepExpired)), p.store.Assertions.Sweep(ctx, now.Add(-time.Minute)))
 	if p.cfg.Retention > 0 {
 		err = errors.Join(err, p.sessions.Purge(ctx, now.Add(-p.cfg.Retention)))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ var ErrNoClient = errors.New("identity: no such client")
 // specifications; the ones at the end are ours.
 type Client struct {
 	ID         string   `json:"client_id"`
-	SecretHash []byte   `json:"-"` // SHA-256 of the client secret; empty for a public client
+	SecretHash []byte   `json:"-"` // SHA-256 of the client secret; empty for a client without one
 	Name       string   `json:"client_name,omitempty"`
 	URI        string   `json:"client_uri,omitempty"`
 	LogoURI    string   `json:"logo_uri,omitempty"`
@@ -36,9 +37,15 @@ type Client struct {
 	DefaultMaxAge           *int     `json:"default_max_age,omitempty"` // seconds
 	RequireAuthTime         bool     `json:"require_auth_time,omitempty"`
 
+	// The client's public keys, for private_key_jwt: one of the two.
+	JWKS                        json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI                     string          `json:"jwks_uri,omitempty"`
+	TokenEndpointAuthSigningAlg string          `json:"token_endpoint_auth_signing_alg,omitempty"` // empty: any that the provider accepts
+
 	BackchannelLogoutURI             string `json:"backchannel_logout_uri,omitempty"`
 	BackchannelLogoutSessionRequired bool   `json:"backchannel_logout_session_required,omitempty"`
 
+	AccessTokenFormat   string `json:"access_token_format,omitempty"` // opaque (default) or jwt
 	SkipConsent         bool   `json:"skip_consent,omitempty"`
 	AllowPrivateNetwork bool   `json:"allow_private_network,omitempty"` // its endpoints may be on private or loopback addresses
 	RedirectLogout      string `json:"redirect_logout,omitempty"`       // immediate (default) or confirm
@@ -50,16 +57,21 @@ type Client struct {
 
 // The client authentication methods of OpenID Connect Core 9 that the provider accepts.
 const (
-	AuthBasic = "client_secret_basic"
-	AuthPost  = "client_secret_post"
-	AuthNone  = "none"
+	AuthBasic         = "client_secret_basic"
+	AuthPost          = "client_secret_post"
+	AuthPrivateKeyJWT = "private_key_jwt"
+	AuthNone          = "none"
 )
 
 // The grant types that the provider knows.
 const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantRefreshToken      = "refresh_token"
+	GrantClientCredentials = "client_credentials"
 )
+
+// AccessTokenJWT is the access token format of RFC 9068.
+const AccessTokenJWT = "jwt"
 
 // Public reports whether the client cannot keep a secret (RFC 6749, 2.1).
 func (c Client) Public() bool { return c.TokenEndpointAuthMethod == AuthNone }

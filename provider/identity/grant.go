@@ -7,7 +7,8 @@ import (
 )
 
 // Grant is what one code exchange gave an application: the family of its access and refresh tokens. It lives with the session
-// unless offline access was granted.
+// unless offline access was granted. A grant of client credentials (RFC 6749, 4.4) has neither a person nor a session: Subject, SessionID
+// and SID are empty, and Offline is set, so that it lives until it expires or is revoked. No logout touches it: nobody was logged in.
 type Grant struct {
 	ID        string
 	ClientID  string
@@ -15,12 +16,15 @@ type Grant struct {
 	SessionID string
 	SID       string   // the client's participation in the session
 	Scopes    []string // as granted; a refresh may narrow a token, never this
-	Offline   bool     // offline_access was granted: outlives an ordinary logout
+	Offline   bool     // outlives an ordinary logout: offline_access was granted, or there is no session
 	Nonce     string
 	AuthTime  time.Time
 	CreatedAt time.Time
 	RevokedAt time.Time
 }
+
+// OfClient reports whether the grant is the client's own, without a person.
+func (g Grant) OfClient() bool { return g.Subject == "" }
 
 // The kinds of token.
 const (

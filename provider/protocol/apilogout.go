@@ -89,7 +89,7 @@ func (l *APILogout) alive(ctx context.Context, state identity.TokenState, now ti
 		return false, nil
 	case state.Live(now), !state.Token.RotatedAt.IsZero():
 		return true, nil
-	case state.Token.Kind != identity.KindAccess:
+	case state.Token.Kind != identity.KindAccess, state.Grant.OfClient():
 		return false, nil
 	}
 	client, err := l.ClientAuth.Clients.Client(ctx, state.Token.ClientID)

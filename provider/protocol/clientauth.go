@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -19,51 +20,105 @@ var clientParameters = []string{"client_id", "client_secret", "client_assertion"
 // ClientAuth authenticates applications (RFC 6749, 2.3; OpenID Connect Core 1.0, 9).
 type ClientAuth struct {
 	Settings
-	Clients identity.Clients
+	Clients    identity.Clients
+	Keys       *ClientKeys
+	Assertions identity.Assertions
 }
 
 // credentials are what a client presents, by exactly one method.
-type credentials struct{ method, id, secret string }
+type credentials struct {
+	method, id string
+	secret     string
+	assertion  assertion
+}
 
 // Authenticate returns the client that sent the request:
 //
-//  1. Take the credentials; two methods in one request are refused.
-//  2. Compare the secret in constant time, with a stand-in when no such client exists.
+//  1. Take the credentials; two methods in one request are refused, and so is an assertion that nobody could have meant for us.
+//  2. Compare the secret in constant time, with a stand-in when no such client exists; or verify the assertion with the client's keys.
 //  3. The method must be the one that the client registered.
+//  4. An assertion works once.
 //
 // p are the parameters of the body, clientParameters among them. Every failure after step 1 is the same invalid_client, so that nobody
 // learns which clients exist. A client that tried Basic is asked for Basic (RFC 6749, 5.2).
 func (a ClientAuth) Authenticate(c echo.Context, p parameters) (identity.Client, error) {
-	given, err := present(c.Request().Header.Get(echo.HeaderAuthorization), p)
+	ctx := c.Request().Context()
+	given, err := a.credentials(c.Request().Header.Get(echo.HeaderAuthorization), p)
 	if err != nil {
 		return identity.Client{}, a.challenge(c, given.method, err)
 	}
-	client, err := a.Clients.Client(c.Request().Context(), given.id)
-	if err != nil && !errors.Is(err, identity.ErrNoClient) {
+	client, err := a.Clients.Client(ctx, given.id)
+	switch {
+	case errors.Is(err, identity.ErrNoClient):
+		identity.Client{SecretHash: make([]byte, 32)}.SecretMatches(given.secret)
+		return identity.Client{}, a.challenge(c, given.method, invalidClient(err))
+	case err != nil:
 		return identity.Client{}, unavailable(err)
 	}
-	reason := ""
-	switch known := err == nil; {
-	case !known:
-		identity.Client{SecretHash: make([]byte, 32)}.SecretMatches(given.secret)
-		reason = "no such client"
-	case given.method != identity.AuthNone && !client.SecretMatches(given.secret):
-		reason = "wrong secret"
-	case given.method != client.TokenEndpointAuthMethod:
-		reason = fmt.Sprintf("used %s, registered %s", given.method, client.TokenEndpointAuthMethod)
-	default:
-		return client, nil
+	if given.method == identity.AuthPrivateKeyJWT {
+		return client, a.provenByKey(ctx, client, given.assertion)
 	}
-	return identity.Client{}, a.challenge(c, given.method, invalidClient(reason))
+	return client, a.challenge(c, given.method, provenBySecret(client, given))
 }
 
-// present finds the credentials of a request. Together with an error it returns the method that was tried.
+// provenBySecret checks a secret, or that the client needs none.
+func provenBySecret(client identity.Client, given credentials) error {
+	switch {
+	case given.method != identity.AuthNone && !client.SecretMatches(given.secret):
+		return invalidClient(errors.New("wrong secret"))
+	case given.method != client.TokenEndpointAuthMethod:
+		return otherMethod(client, given.method)
+	}
+	return nil
+}
+
+// provenByKey checks an assertion. Its jti is recorded last: whoever lacks the client's key can neither use up a jti nor fill the table.
+func (a ClientAuth) provenByKey(ctx context.Context, client identity.Client, given assertion) error {
+	if client.TokenEndpointAuthMethod != identity.AuthPrivateKeyJWT {
+		return otherMethod(client, identity.AuthPrivateKeyJWT)
+	}
+	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && alg != string(given.alg) {
+		return invalidClient(fmt.Errorf("the assertion is signed with %s, registered is %s", given.alg, alg))
+	}
+	if err := a.Keys.verify(ctx, client, given); err != nil {
+		return invalidClient(err)
+	}
+	err := a.Assertions.Use(ctx, client.ID, given.jti, given.expires)
+	switch {
+	case errors.Is(err, identity.ErrReplayed):
+		return invalidClient(err)
+	case err != nil:
+		return unavailable(err)
+	}
+	return nil
+}
+
+// credentials finds those of a request. Together with an error it returns the method that was tried.
+func (a ClientAuth) credentials(authorization string, p parameters) (credentials, error) {
+	if p["client_assertion"] == "" && p["client_assertion_type"] == "" {
+		return present(authorization, p)
+	}
+	switch {
+	case authorization != "" || p["client_secret"] != "":
+		return credentials{}, invalidRequest("The client authenticates twice: by an assertion and by something else.")
+	case p["client_assertion_type"] != oidc.ClientAssertionTypeJWTAssertion:
+		return credentials{}, assertionRefused(errors.New("the client_assertion_type must be " + oidc.ClientAssertionTypeJWTAssertion))
+	}
+	read, err := readAssertion(p["client_assertion"], []string{a.Issuer, a.URL(PathToken)}, a.Now())
+	if err == nil && p["client_id"] != "" && p["client_id"] != read.clientID {
+		err = errors.New("the client_id in the body is not the one in the assertion") // RFC 7521, 4.2
+	}
+	if err != nil {
+		return credentials{}, assertionRefused(err)
+	}
+	return credentials{method: identity.AuthPrivateKeyJWT, id: read.clientID, assertion: read}, nil
+}
+
+// present finds the credentials of a request without an assertion. Together with an error it returns the method that was tried.
 func present(authorization string, p parameters) (credentials, error) {
 	id, secret := p["client_id"], p["client_secret"]
 	scheme, encoded, _ := strings.Cut(authorization, " ")
 	switch {
-	case p["client_assertion"] != "":
-		return credentials{}, invalidClient("client assertions are not supported")
 	case strings.EqualFold(scheme, "Basic"):
 		basic := credentials{method: identity.AuthBasic}
 		if secret != "" {
@@ -71,16 +126,16 @@ func present(authorization string, p parameters) (credentials, error) {
 		}
 		var err error
 		if basic.id, basic.secret, err = decodeBasic(encoded); err != nil {
-			return basic, invalidClient(err.Error())
+			return basic, invalidClient(err)
 		}
 		if id != "" && id != basic.id {
 			return basic, invalidRequest("The client_id in the body is not the one in the Authorization header.")
 		}
 		return basic, nil
 	case authorization != "":
-		return credentials{}, invalidClient("the Authorization header has an unknown scheme")
+		return credentials{}, invalidClient(errors.New("the Authorization header has an unknown scheme"))
 	case id == "":
-		return credentials{}, invalidClient("no credentials")
+		return credentials{}, invalidClient(errors.New("no credentials"))
 	case secret != "":
 		return credentials{method: identity.AuthPost, id: id, secret: secret}, nil
 	default:
@@ -108,10 +163,14 @@ func decodeBasic(encoded string) (id, secret string, err error) {
 }
 
 // invalidClient says to the client always the same; the reason is for the log.
-func invalidClient(reason string) *oidc.Error {
+func invalidClient(reason error) *oidc.Error {
 	return oidc.ErrInvalidClient().
-		WithDescription("Client authentication failed: unknown client, wrong secret, or another method than the registered one.").
-		WithParent(errors.New("client authentication: " + reason))
+		WithDescription("Client authentication failed: unknown client, wrong secret or assertion, or another method than the registered one.").
+		WithParent(fmt.Errorf("client authentication: %w", reason))
+}
+
+func otherMethod(client identity.Client, used string) *oidc.Error {
+	return invalidClient(fmt.Errorf("used %s, registered %s", used, client.TokenEndpointAuthMethod))
 }
 
 func (a ClientAuth) challenge(c echo.Context, method string, err error) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/labstack/echo/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
@@ -35,29 +36,32 @@ type Discovery struct{ document []byte }
 func NewDiscovery(s Settings) (*Discovery, error) {
 	document, err := json.Marshal(metadata{
 		DiscoveryConfiguration: oidc.DiscoveryConfiguration{
-			Issuer:                                    s.Issuer,
-			AuthorizationEndpoint:                     s.URL(PathAuthorize),
-			TokenEndpoint:                             s.URL(PathToken),
-			IntrospectionEndpoint:                     s.URL(PathIntrospect),
-			UserinfoEndpoint:                          s.URL(PathUserinfo),
-			RevocationEndpoint:                        s.URL(PathRevoke),
-			EndSessionEndpoint:                        s.URL(PathEndSession),
-			JwksURI:                                   s.URL(PathKeys),
-			ScopesSupported:                           supportedScopes,
-			ResponseTypesSupported:                    []string{string(oidc.ResponseTypeCode)},
-			ResponseModesSupported:                    []string{string(oidc.ResponseModeQuery), string(oidc.ResponseModeFormPost)},
-			GrantTypesSupported:                       []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken},
-			ACRValuesSupported:                        []string{ACR},
-			SubjectTypesSupported:                     []string{"public"},
-			IDTokenSigningAlgValuesSupported:          s.Algorithms,
-			TokenEndpointAuthMethodsSupported:         []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodNone},
-			RevocationEndpointAuthMethodsSupported:    []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodNone},
-			IntrospectionEndpointAuthMethodsSupported: []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost},
-			ClaimTypesSupported:                       []string{"normal"},
-			ClaimsSupported:                           supportedClaims(),
-			CodeChallengeMethodsSupported:             []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},
-			BackChannelLogoutSupported:                true,
-			BackChannelLogoutSessionSupported:         true,
+			Issuer:                                             s.Issuer,
+			AuthorizationEndpoint:                              s.URL(PathAuthorize),
+			TokenEndpoint:                                      s.URL(PathToken),
+			IntrospectionEndpoint:                              s.URL(PathIntrospect),
+			UserinfoEndpoint:                                   s.URL(PathUserinfo),
+			RevocationEndpoint:                                 s.URL(PathRevoke),
+			EndSessionEndpoint:                                 s.URL(PathEndSession),
+			JwksURI:                                            s.URL(PathKeys),
+			ScopesSupported:                                    supportedScopes,
+			ResponseTypesSupported:                             []string{string(oidc.ResponseTypeCode)},
+			ResponseModesSupported:                             []string{string(oidc.ResponseModeQuery), string(oidc.ResponseModeFormPost)},
+			GrantTypesSupported:                                []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeClientCredentials},
+			ACRValuesSupported:                                 []string{ACR},
+			SubjectTypesSupported:                              []string{"public"},
+			IDTokenSigningAlgValuesSupported:                   s.Algorithms,
+			TokenEndpointAuthMethodsSupported:                  append(confidentialMethods(), oidc.AuthMethodNone),
+			RevocationEndpointAuthMethodsSupported:             append(confidentialMethods(), oidc.AuthMethodNone),
+			IntrospectionEndpointAuthMethodsSupported:          confidentialMethods(),
+			TokenEndpointAuthSigningAlgValuesSupported:         algorithmNames(assertionAlgorithms),
+			RevocationEndpointAuthSigningAlgValuesSupported:    algorithmNames(assertionAlgorithms),
+			IntrospectionEndpointAuthSigningAlgValuesSupported: algorithmNames(assertionAlgorithms),
+			ClaimTypesSupported:                                []string{"normal"},
+			ClaimsSupported:                                    supportedClaims(),
+			CodeChallengeMethodsSupported:                      []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},
+			BackChannelLogoutSupported:                         true,
+			BackChannelLogoutSessionSupported:                  true,
 		},
 		AuthorizationResponseIssParameterSupported: true,
 		PromptValuesSupported:                      supportedPrompts,
@@ -66,6 +70,19 @@ func NewDiscovery(s Settings) (*Discovery, error) {
 		return nil, fmt.Errorf("protocol: provider metadata: %w", err)
 	}
 	return &Discovery{document: document}, nil
+}
+
+// confidentialMethods are those by which a client proves who it is.
+func confidentialMethods() []oidc.AuthMethod {
+	return []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodPrivateKeyJWT}
+}
+
+func algorithmNames(algorithms []jose.SignatureAlgorithm) []string {
+	names := make([]string, len(algorithms))
+	for i, alg := range algorithms {
+		names[i] = string(alg)
+	}
+	return names
 }
 
 // Get answers with the document.

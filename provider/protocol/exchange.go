@@ -23,6 +23,7 @@ const codeGrace = 5 * time.Second
 type participant interface {
 	Locker
 	Join(ctx context.Context, sessionID, clientID, subject string, at time.Time) (logout.Participation, error)
+	Find(ctx context.Context, id string) (logout.Session, error)
 }
 
 // Exchange turns an authorization code into tokens (RFC 6749, 4.1.3; RFC 7636, 4.5; OpenID Connect Core 1.0, 3.1.3):
@@ -32,6 +33,8 @@ type participant interface {
 //  3. In one transaction: lock the session (a code issued before a logout is dead after it, also for offline access), consume the code
 //     (of any number of parallel exchanges one succeeds), join the session, store grant and tokens.
 //  4. Sign the ID token.
+//
+// A JWT access token is signed before the transaction, which stores its hash.
 //
 // The ID token is signed after the commit, because its sid comes out of the transaction and a signature must not hold the session's row. If
 // signing fails the answer is server_error, the tokens stay unknown to everybody and die with the session, and the relying party has
@@ -93,8 +96,11 @@ func (e *Exchange) redeem(ctx context.Context, client identity.Client, a identit
 		ID: logout.NewID(), ClientID: client.ID, Subject: a.Subject, SessionID: a.SessionID, Scopes: a.Request.Scopes,
 		Offline: slices.Contains(a.Request.Scopes, oidc.ScopeOfflineAccess), Nonce: a.Request.Nonce, AuthTime: a.AuthTime, CreatedAt: now,
 	}
-	var tokens issued
-	err := e.Tx.Tx(ctx, func(ctx context.Context) error {
+	tokens, err := e.signed(ctx, client, grant, now)
+	if err != nil {
+		return grant, tokens, err
+	}
+	err = e.Tx.Tx(ctx, func(ctx context.Context) error {
 		session, err := e.Sessions.Lock(ctx, a.SessionID, now)
 		if err != nil {
 			return err
@@ -107,11 +113,9 @@ func (e *Exchange) redeem(ctx context.Context, client identity.Client, a identit
 			return err
 		}
 		grant.SID = part.SID
-		until := session.ExpiresAt
-		if grant.Offline {
-			until = time.Time{}
+		if tokens.rows == nil {
+			tokens = e.issue(grant, grant.Scopes, client.Allows(identity.GrantRefreshToken), bound(grant, session), now)
 		}
-		tokens = e.issue(grant, grant.Scopes, client.Allows(identity.GrantRefreshToken), until, now)
 		return e.Grants.Create(ctx, grant, tokens.rows...)
 	})
 	switch {
@@ -121,6 +125,31 @@ func (e *Exchange) redeem(ctx context.Context, client identity.Client, a identit
 		return grant, tokens, invalidGrant("The code has been used already.")
 	}
 	return grant, tokens, err
+}
+
+// signed issues the tokens of a client with JWT access tokens, and nothing for others. The session's end is read without a lock: it only
+// ever moves away.
+func (e *Exchange) signed(ctx context.Context, client identity.Client, grant identity.Grant, now time.Time) (issued, error) {
+	if client.AccessTokenFormat != identity.AccessTokenJWT {
+		return issued{}, nil
+	}
+	session, err := e.Sessions.Find(ctx, grant.SessionID)
+	if errors.Is(err, logout.ErrNoSession) {
+		return issued{}, invalidGrant("The session that the code belongs to has ended.")
+	}
+	if err != nil {
+		return issued{}, err
+	}
+	tokens := e.issue(grant, grant.Scopes, client.Allows(identity.GrantRefreshToken), bound(grant, session), now)
+	return e.format(ctx, e.Signer, client, grant, tokens)
+}
+
+// bound is when the tokens of a grant end at the latest: with the session, or by themselves.
+func bound(g identity.Grant, session logout.Session) time.Time {
+	if g.Offline {
+		return time.Time{}
+	}
+	return session.ExpiresAt
 }
 
 // checkCode verifies that the request is the answer to the one that the code was issued for.

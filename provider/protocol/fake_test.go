@@ -26,6 +26,7 @@ var testNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 type fakeKeys struct {
 	private ed25519.PrivateKey
 	public  jose.JSONWebKey
+	signed  []string // every token
 }
 
 func newFakeKeys(t testing.TB) *fakeKeys {
@@ -60,6 +61,21 @@ func (k *fakeKeys) sign(t testing.TB, typ string, claims map[string]any) string 
 	if err != nil {
 		t.Fatal(err)
 	}
+	return k.serialize(t, signer, payload)
+}
+
+// signRaw makes a JWS of any payload.
+func (k *fakeKeys) signRaw(t testing.TB, payload string) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: k.private}, (&jose.SignerOptions{}).WithHeader("kid", "k1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k.serialize(t, signer, []byte(payload))
+}
+
+func (k *fakeKeys) serialize(t testing.TB, signer jose.Signer, payload []byte) string {
+	t.Helper()
 	jws, err := signer.Sign(payload)
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +84,7 @@ func (k *fakeKeys) sign(t testing.TB, typ string, claims map[string]any) string 
 	if err != nil {
 		t.Fatal(err)
 	}
+	k.signed = append(k.signed, token)
 	return token
 }
 

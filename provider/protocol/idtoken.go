@@ -21,10 +21,7 @@ type Signer interface {
 // session has ended meanwhile, which only an offline grant survives; then sid is "". Claims about the person are not: they come from
 // the userinfo endpoint (Core 5.4). The client's id stands in azp and aud; zitadel's additional client_id claim is left out.
 func (s Settings) idToken(ctx context.Context, signer Signer, client identity.Client, g identity.Grant, sid, accessToken string, at time.Time) (string, error) {
-	alg := client.IDTokenSigningAlg
-	if alg == "" {
-		alg = string(jose.RS256) // Dynamic Client Registration 1.0, 2
-	}
+	alg := signingAlg(client)
 	hash, err := oidc.ClaimHash(accessToken, jose.SignatureAlgorithm(alg))
 	if err != nil {
 		return "", fmt.Errorf("protocol: at_hash for client %q: %w", client.ID, err)
@@ -48,4 +45,12 @@ func (s Settings) idToken(ctx context.Context, signer Signer, client identity.Cl
 		return "", fmt.Errorf("protocol: ID token for client %q: %w", client.ID, err)
 	}
 	return signer.Sign(ctx, alg, "JWT", payload)
+}
+
+// signingAlg is what a client's tokens are signed with.
+func signingAlg(client identity.Client) string {
+	if client.IDTokenSigningAlg == "" {
+		return string(jose.RS256) // Dynamic Client Registration 1.0, 2
+	}
+	return client.IDTokenSigningAlg
 }

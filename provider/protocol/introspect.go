@@ -40,7 +40,7 @@ func (i *Introspect) Post(c echo.Context) error {
 		return err
 	}
 	if client.Public() {
-		return invalidClient("a public client cannot introspect")
+		return invalidClient(errors.New("a public client cannot introspect"))
 	}
 	if p["token"] == "" {
 		return invalidRequest("The parameter token is missing.")
@@ -52,23 +52,31 @@ func (i *Introspect) Post(c echo.Context) error {
 	if err != nil || state.Token.ClientID != client.ID || !state.Live(i.Now()) {
 		return c.JSON(http.StatusOK, &oidc.IntrospectionResponse{})
 	}
-	return c.JSON(http.StatusOK, i.describe(state))
+	return c.JSON(http.StatusOK, i.describe(client, state))
 }
 
-func (i *Introspect) describe(state identity.TokenState) *oidc.IntrospectionResponse {
+func (i *Introspect) describe(client identity.Client, state identity.TokenState) *oidc.IntrospectionResponse {
 	response := &oidc.IntrospectionResponse{
 		Active:     true,
 		Scope:      state.Token.Scopes,
 		ClientID:   state.Token.ClientID,
-		Subject:    state.Grant.Subject,
-		Audience:   oidc.Audience{state.Token.ClientID},
+		Subject:    subjectOf(state.Grant),
+		Audience:   oidc.Audience{client.ID},
 		Issuer:     i.Issuer,
 		IssuedAt:   oidc.FromTime(state.Token.IssuedAt),
 		Expiration: oidc.FromTime(state.Token.ExpiresAt.Truncate(time.Second)),
 		AuthTime:   oidc.FromTime(state.Grant.AuthTime),
 	}
 	if state.Token.Kind == identity.KindAccess {
-		response.TokenType = oidc.BearerToken
+		response.TokenType, response.Audience = oidc.BearerToken, oidc.Audience{i.accessAudience(client)}
 	}
 	return response
+}
+
+// subjectOf is whom an access token stands for: a person or, for a grant of its own, the client (RFC 9068, 2.2).
+func subjectOf(g identity.Grant) string {
+	if g.OfClient() {
+		return g.ClientID
+	}
+	return g.Subject
 }

@@ -23,7 +23,7 @@ const refreshGrace = 10 * time.Second
 //  1. Find the token. It must be a refresh token of this client; another client's is left unharmed.
 //  2. One that was rotated already: within refreshGrace an error and nothing else, later see Reuse.
 //  3. The scope may be narrower than what was granted, never wider.
-//  4. Sign the ID token: it keeps sub, aud, auth_time, acr and, while the session lives, sid (Core 12.2).
+//  4. Sign the ID token, and the access token of a client that wants a JWT. The ID token keeps sub, aud, auth_time, acr and, while the session lives, sid (Core 12.2).
 //  5. In one transaction: hold the session and note its activity (an offline grant: lock the grant), rotate.
 //
 // Signing comes first here, because everything in the ID token is known and a failure must not cost the client its refresh token.
@@ -74,11 +74,11 @@ func (r *Refresh) refresh(c echo.Context, client identity.Client, p parameters) 
 
 func (r *Refresh) rotate(ctx context.Context, client identity.Client, state identity.TokenState, hash []byte, scopes []string, now time.Time) (*oidc.AccessTokenResponse, error) {
 	grant := state.Grant
-	until := state.SessionExpiresAt
-	if grant.Offline {
-		until = time.Time{}
+	until := bound(grant, sessionOf(state))
+	tokens, err := r.format(ctx, r.Signer, client, grant, r.issue(grant, scopes, true, until, now))
+	if err != nil {
+		return nil, err
 	}
-	tokens := r.issue(grant, scopes, true, until, now)
 	idToken, err := r.refreshedIDToken(ctx, client, state, scopes, tokens.access, now)
 	if err != nil {
 		return nil, err

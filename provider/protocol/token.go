@@ -17,12 +17,13 @@ var tokenParameters = append(slices.Clone(clientParameters), "grant_type", "code
 //  1. Read the form; nothing secret may stand in the URL.
 //  2. Authenticate the client.
 //  3. The client must have registered the grant type.
-//  4. Exchange a code, or refresh.
+//  4. Exchange a code, refresh, or give the client a token of its own.
 type Token struct {
 	Settings
-	ClientAuth ClientAuth
-	Exchange   *Exchange
-	Refresh    *Refresh
+	ClientAuth        ClientAuth
+	Exchange          *Exchange
+	Refresh           *Refresh
+	ClientCredentials *ClientCredentials
 }
 
 // Post answers with tokens or an error of RFC 6749, 5.2.
@@ -42,10 +43,12 @@ func (t *Token) Post(c echo.Context) error {
 		answer = t.Exchange.exchange
 	case identity.GrantRefreshToken:
 		answer = t.Refresh.refresh
+	case identity.GrantClientCredentials:
+		answer = t.ClientCredentials.answer
 	case "":
 		return invalidRequest("The parameter grant_type is missing.")
 	default:
-		return oidc.ErrUnsupportedGrantType().WithDescription("This provider knows the grant types authorization_code and refresh_token.")
+		return oidc.ErrUnsupportedGrantType().WithDescription("This provider knows the grant types authorization_code, refresh_token and client_credentials.")
 	}
 	if !client.Allows(p["grant_type"]) {
 		return oidc.ErrUnauthorizedClient().WithDescription("The client has not registered the grant type %s.", p["grant_type"])

@@ -55,7 +55,7 @@ func clone(c *identity.Client) identity.Client {
 	for _, list := range []*[]string{&copied.Contacts, &copied.GrantTypes, &copied.ResponseTypes, &copied.RedirectURIs, &copied.PostLogoutRedirectURIs} {
 		*list = slices.Clone(*list)
 	}
-	copied.SecretHash = slices.Clone(c.SecretHash)
+	copied.SecretHash, copied.JWKS = slices.Clone(c.SecretHash), slices.Clone(c.JWKS)
 	if c.DefaultMaxAge != nil {
 		age := *c.DefaultMaxAge
 		copied.DefaultMaxAge = &age

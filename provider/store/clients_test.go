@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"slices"
@@ -41,7 +42,8 @@ func TestSyncClients(t *testing.T) {
 			ResponseTypes: []string{"code"}, Scope: "openid email", RedirectURIs: []string{"https://shop.example.com/callback"},
 			PostLogoutRedirectURIs: []string{"https://shop.example.com/"}, IDTokenSigningAlg: "ES256", DefaultMaxAge: &age, RequireAuthTime: true,
 			BackchannelLogoutURI: "https://shop.example.com/backchannel-logout", BackchannelLogoutSessionRequired: true,
-			SkipConsent: true, AllowPrivateNetwork: true, RedirectLogout: "confirm", HintLogout: true,
+			JWKS: json.RawMessage(`{"keys":[]}`), JWKSURI: "https://shop.example.com/keys", TokenEndpointAuthSigningAlg: "EdDSA",
+			AccessTokenFormat: identity.AccessTokenJWT, SkipConsent: true, AllowPrivateNetwork: true, RedirectLogout: "confirm", HintLogout: true,
 		}
 		app := identity.Client{ID: "app", TokenEndpointAuthMethod: identity.AuthNone}
 		created := f.now()
@@ -62,7 +64,7 @@ func TestSyncClients(t *testing.T) {
 
 		// What a caller does to its copy is not seen by the next one.
 		c := client("shop")
-		c.RedirectURIs[0], c.SecretHash[0], *c.DefaultMaxAge, c.GrantTypes[0], c.Contacts[0] = "https://evil.example/", 0, 0, "implicit", ""
+		c.RedirectURIs[0], c.SecretHash[0], *c.DefaultMaxAge, c.GrantTypes[0], c.Contacts[0], c.JWKS[0] = "https://evil.example/", 0, 0, "implicit", "", '!'
 		if got := client("shop"); !reflect.DeepEqual(got, want) {
 			t.Errorf("the cache was changed through a copy: %+v", got)
 		}

@@ -19,6 +19,8 @@ const inEndBatch = 500
 //  1. those of the participations that end;
 //  2. those that the target names although their session ended long ago.
 //
+// Grants of client credentials are nobody's, so no logout concerns them.
+//
 // For logout.CauseTokenReuse only the first: a stolen token says nothing about the person's other grants.
 func (s *Store) InEnd(ctx context.Context, plan *logout.Plan) error {
 	if !plan.RevokeOffline {
@@ -54,7 +56,7 @@ func (s *Store) revokeOffline(ctx context.Context, now int64, where string, args
 
 // surviving translates a target into a condition on grants. Its fields narrow each other, as everywhere.
 func surviving(t logout.Target) (string, []any) {
-	var conditions []string
+	conditions := []string{"subject <> ''"} // not a client's own
 	var args []any
 	add := func(value, condition string) {
 		if value != "" {
@@ -66,8 +68,6 @@ func surviving(t logout.Target) (string, []any) {
 	add(t.ClientID, "client_id = ?")
 	add(t.DeviceID, "EXISTS (SELECT 1 FROM logout_sessions s WHERE s.id = grants.session_id AND s.device_id = ?)")
 	add(t.ExceptSessionID, "session_id <> ?")
-	if len(conditions) == 0 { // Target.Everyone; an empty target does not pass Request.Validate
-		return "1 = 1", nil
-	}
+	// With nothing more it is Target.Everyone; an empty target does not pass Request.Validate.
 	return strings.Join(conditions, " AND "), args
 }

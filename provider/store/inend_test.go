@@ -115,5 +115,6 @@ func newPeople(t *testing.T, f *fixture) *people {
 	add("old mail", "alice", "mail", old, sids[1])
 	bob, sids := f.session(t, "bob", "shop")
 	add("bob shop", "bob", "shop", bob, sids[0])
+	add("shop itself", "", "shop", "", "") // by client credentials
 	return p
 }

@@ -30,6 +30,7 @@ type Store struct {
 	Consents       *Consents
 	Keys           *Keys
 	Failures       *Failures
+	Assertions     *Assertions
 
 	db  *database.DB
 	now func() time.Time
@@ -43,6 +44,7 @@ var (
 	_ identity.Consents       = (*Consents)(nil)
 	_ identity.Keys           = (*Keys)(nil)
 	_ identity.Failures       = (*Failures)(nil)
+	_ identity.Assertions     = (*Assertions)(nil)
 )
 
 // New returns the store of a migrated database.
@@ -55,6 +57,7 @@ func New(db *database.DB, now func() time.Time) *Store {
 		Consents:       &Consents{db: db},
 		Keys:           &Keys{db: db},
 		Failures:       &Failures{db: db},
+		Assertions:     &Assertions{db: db},
 		db:             db,
 		now:            now,
 	}

@@ -19,14 +19,8 @@ const sweepBatch = 500
 func (s *Store) Sweep(ctx context.Context, before time.Time) error {
 	cut := database.Micros(before)
 	for _, table := range []struct{ name, key string }{{"authorizations", "id"}, {"login_failures", "throttle"}} {
-		for {
-			n, err := exec(s.db.Writer(ctx), "sweeping "+table.name, s.deleteExpired(table.name, table.key), cut, sweepBatch, cut)
-			if err != nil {
-				return err
-			}
-			if n < sweepBatch {
-				break
-			}
+		if err := sweepExpired(ctx, s.db, table.name, table.key, before); err != nil {
+			return err
 		}
 	}
 	for {
@@ -40,11 +34,22 @@ func (s *Store) Sweep(ctx context.Context, before time.Time) error {
 	}
 }
 
+// sweepExpired deletes the rows of a table that expired before the given time, batch by batch.
+func sweepExpired(ctx context.Context, db *database.DB, table, key string, before time.Time) error {
+	cut := database.Micros(before)
+	for {
+		n, err := exec(db.Writer(ctx), "sweeping "+table, deleteExpired(db, table, key), cut, sweepBatch, cut)
+		if err != nil || n < sweepBatch {
+			return err
+		}
+	}
+}
+
 // deleteExpired takes the parameters cut, limit and cut again: a counter that started anew since the inner query saw it stays. Nodes that
 // sweep at once leave each other's rows alone instead of locking each other out.
-func (s *Store) deleteExpired(table, key string) string {
+func deleteExpired(db *database.DB, table, key string) string {
 	skip := ""
-	if s.db.Postgres() {
+	if db.Postgres() {
 		skip = " FOR UPDATE SKIP LOCKED"
 	}
 	return "DELETE FROM " + table + " WHERE " + key + " IN (SELECT " + key + " FROM " + table +
@@ -61,7 +66,7 @@ func (s *Store) sweepTokens(ctx context.Context, cut int64) (n int, err error) {
 			grants = append(grants, id)
 			return err
 		}
-		query := s.db.Writer(ctx).Raw(s.deleteExpired("tokens", "hash")+" RETURNING grant_id", cut, sweepBatch, cut)
+		query := s.db.Writer(ctx).Raw(deleteExpired(s.db, "tokens", "hash")+" RETURNING grant_id", cut, sweepBatch, cut)
 		if err := rows(query, "sweeping tokens", collect); err != nil {
 			return err
 		}
