@@ -139,6 +139,10 @@ func TestWarnings(t *testing.T) {
 			}
 		})
 	}
+	_, inside, err := config.Parse([]byte(shop("jwks_uri: 'https://10.1.2.3/keys'")), nil)
+	if err != nil || len(inside) != 1 || inside[0].Path != "clients[0].jwks_uri" {
+		t.Errorf("private jwks_uri: %v, %v", inside, err)
+	}
 	_, warnings, err := config.Parse([]byte(withClient(redirects+"}\n- {client_id: weak, client_secret: hunter2, "+redirects)), nil)
 	if err != nil || len(warnings) != 1 || warnings[0].Path != "clients[1].client_secret" {
 		t.Errorf("short secret: %v, %v", warnings, err)

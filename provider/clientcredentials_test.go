@@ -92,7 +92,7 @@ func TestClientCredentials(t *testing.T) {
 }
 
 func TestClientCredentialsRefused(t *testing.T) {
-	w := newWorld(t, openDB(t), withJob(), func(cfg *provider.Config) {
+	w := newWorld(t, openDB(t), withJob(), withJob(func(c *identity.Client) { c.ID, c.Scope = "idle", "openid" }), func(cfg *provider.Config) {
 		for i, c := range cfg.Clients {
 			if c.ID == "app" { // by a mistake that the configuration would not let pass
 				cfg.Clients[i].GrantTypes = append(c.GrantTypes, identity.GrantClientCredentials)
@@ -115,8 +115,7 @@ func TestClientCredentialsRefused(t *testing.T) {
 		})
 	}
 	t.Run("nothing registered", func(t *testing.T) {
-		w := newWorld(t, openDB(t), withJob(func(c *identity.Client) { c.Scope = "openid" }))
-		if got := w.clientCredentials("job").tokens(); got.scope != "" || got.access == "" {
+		if got := w.clientCredentials("idle").tokens(); got.scope != "" || got.access == "" {
 			t.Errorf("tokens %+v", got)
 		}
 	})

@@ -54,26 +54,18 @@ func (r *remoteKeys) current(ctx context.Context) ([]jose.JSONWebKey, int, error
 	if fresh {
 		return keys, generation, nil
 	}
-	return r.fetchUnless(ctx, generation)
+	return r.fetchUnless(ctx, generation, false)
 }
 
 // newer asks again, because a key was not among those of the given generation. It reports whether there are others.
 func (r *remoteKeys) newer(ctx context.Context, generation int) ([]jose.JSONWebKey, bool, error) {
-	r.mu.Lock()
-	allowed := r.generation != generation || r.now().Sub(r.refetchedAt) >= keysPause
-	if allowed && r.generation == generation {
-		r.refetchedAt = r.now()
-	}
-	r.mu.Unlock()
-	if !allowed {
-		return nil, false, nil
-	}
-	keys, now, err := r.fetchUnless(ctx, generation)
+	keys, now, err := r.fetchUnless(ctx, generation, true)
 	return keys, now != generation, err
 }
 
-// fetchUnless fetches the keys, unless somebody else did since the given generation or has just failed to. At most one fetch runs at a time.
-func (r *remoteKeys) fetchUnless(ctx context.Context, generation int) ([]jose.JSONWebKey, int, error) {
+// fetchUnless fetches the keys, unless somebody else did since the given generation, has just failed to, or, for an unknown kid, did so for
+// another one. At most one fetch runs at a time; who comes meanwhile waits for its result.
+func (r *remoteKeys) fetchUnless(ctx context.Context, generation int, unknownKid bool) ([]jose.JSONWebKey, int, error) {
 	select {
 	case r.turn <- struct{}{}:
 		defer func() { <-r.turn }()
@@ -81,12 +73,16 @@ func (r *remoteKeys) fetchUnless(ctx context.Context, generation int) ([]jose.JS
 		return nil, 0, fmt.Errorf("jwks_uri: waiting for a turn: %w", ctx.Err())
 	}
 	r.mu.Lock()
-	known, failing := r.generation, r.now().Sub(r.failedAt) < failurePause
-	r.mu.Unlock()
-	if known != generation {
-		return r.last(nil)
+	now, known := r.now(), r.generation
+	failing, pausing := now.Sub(r.failedAt) < failurePause, unknownKid && now.Sub(r.refetchedAt) < keysPause
+	if unknownKid && known == generation && !failing && !pausing {
+		r.refetchedAt = now
 	}
-	if failing {
+	r.mu.Unlock()
+	switch {
+	case known != generation, pausing:
+		return r.last(nil)
+	case failing:
 		return r.last(errors.New("jwks_uri: it could not be fetched a moment ago"))
 	}
 	// The fetch serves all who wait; it does not end when the first of them goes away.
