@@ -150,10 +150,10 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		Settings: settings, ClientAuth: clientAuth,
 		Exchange: &protocol.Exchange{
 			Settings: settings, Tx: p.cfg.DB, Authorizations: p.store.Authorizations, Grants: p.store.Grants, Sessions: p.sessions,
-			Signer: p.keyring, Reuse: reuse,
+			Users: p.store.Users, Signer: p.keyring, Reuse: reuse,
 		},
 		Refresh: &protocol.Refresh{
-			Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Activity: activity, Signer: p.keyring, Reuse: reuse,
+			Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Activity: activity, Users: p.store.Users, Signer: p.keyring, Reuse: reuse,
 		},
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}

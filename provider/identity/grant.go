@@ -17,6 +17,7 @@ type Grant struct {
 	Scopes    []string // as granted; a refresh may narrow a token, never this
 	Offline   bool     // offline_access was granted: outlives an ordinary logout
 	Nonce     string
+	Claims    ClaimsRequest // what was asked for beyond the scopes
 	AuthTime  time.Time
 	CreatedAt time.Time
 	RevokedAt time.Time

@@ -42,6 +42,7 @@ type Exchange struct {
 	Authorizations identity.Authorizations
 	Grants         identity.Grants
 	Sessions       participant
+	Users          userReader
 	Signer         Signer
 	Reuse          *Reuse
 }
@@ -80,7 +81,11 @@ func (e *Exchange) exchange(c echo.Context, client identity.Client, p parameters
 	}
 	idToken := ""
 	if slices.Contains(grant.Scopes, oidc.ScopeOpenID) {
-		if idToken, err = e.idToken(ctx, e.Signer, client, grant, grant.SID, tokens.access, now); err != nil {
+		asked, err := askedInIDToken(ctx, e.Users, grant)
+		if err != nil {
+			return nil, err
+		}
+		if idToken, err = e.idToken(ctx, e.Signer, client, grant, grant.SID, tokens.access, asked, now); err != nil {
 			return nil, err
 		}
 	}
@@ -91,7 +96,7 @@ func (e *Exchange) exchange(c echo.Context, client identity.Client, p parameters
 func (e *Exchange) redeem(ctx context.Context, client identity.Client, a identity.Authorization, hash []byte, now time.Time) (identity.Grant, issued, error) {
 	grant := identity.Grant{
 		ID: logout.NewID(), ClientID: client.ID, Subject: a.Subject, SessionID: a.SessionID, Scopes: a.Request.Scopes,
-		Offline: slices.Contains(a.Request.Scopes, oidc.ScopeOfflineAccess), Nonce: a.Request.Nonce, AuthTime: a.AuthTime, CreatedAt: now,
+		Offline: slices.Contains(a.Request.Scopes, oidc.ScopeOfflineAccess), Nonce: a.Request.Nonce, Claims: a.Request.Claims, AuthTime: a.AuthTime, CreatedAt: now,
 	}
 	var tokens issued
 	err := e.Tx.Tx(ctx, func(ctx context.Context) error {
