@@ -41,6 +41,7 @@ func NewDiscovery(s Settings) (*Discovery, error) {
 			IntrospectionEndpoint:                     s.URL(PathIntrospect),
 			UserinfoEndpoint:                          s.URL(PathUserinfo),
 			RevocationEndpoint:                        s.URL(PathRevoke),
+			CheckSessionIframe:                        s.URL(PathCheckSession),
 			EndSessionEndpoint:                        s.URL(PathEndSession),
 			JwksURI:                                   s.URL(PathKeys),
 			ScopesSupported:                           supportedScopes,

@@ -111,10 +111,10 @@ func TestLeave(t *testing.T) {
 		next    signout.Next
 		err     error
 		to      string
-		cookies int // dropped and set
+		cookies int // dropped and set, the browser state among them
 	}{
-		"to the app":        {next: signout.Next{RedirectURI: "https://app.example.com/bye", State: "s", DropCookie: true}, to: "https://app.example.com/bye?state=s", cookies: 1},
-		"to the receipts":   {next: signout.Next{ClientID: "app", DropCookie: true}, to: "/logged_out?client_id=app", cookies: 2},
+		"to the app":        {next: signout.Next{RedirectURI: "https://app.example.com/bye", State: "s", DropCookie: true}, to: "https://app.example.com/bye?state=s", cookies: 2},
+		"to the receipts":   {next: signout.Next{ClientID: "app", DropCookie: true}, to: "/logged_out?client_id=app", cookies: 3},
 		"of another device": {next: signout.Next{}, to: "/logged_out", cookies: 1},
 		"engine fails":      {err: failed},
 		"the rest fails":    {next: signout.Next{Also: func(context.Context) error { return failed }}},
