@@ -30,8 +30,6 @@ var laterKeys = []laterKey{
 	{key: "clients[].jwks_uri", feature: "private_key_jwt", advice: "remove the key"},
 	{key: "clients[].grant_types", feature: "client_credentials", advice: "remove it from the list", when: is(GrantClientCredentials)},
 	{key: "clients[].access_token_format", feature: "the format jwt", advice: "use opaque", when: is(AccessTokenJWT)},
-	{key: "clients[].frontchannel_logout_uri", feature: "front-channel logout", advice: "remove the key and use backchannel_logout_uri"},
-	{key: "clients[].frontchannel_logout_session_required", feature: "front-channel logout", advice: "remove the key"},
 	{key: "clients[].allowed_origins", feature: "the JavaScript SDK", advice: "remove the key"},
 }
 

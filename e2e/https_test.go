@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -84,15 +85,18 @@ func (h *house) registration(name string, more map[string]any) map[string]any {
 	return r
 }
 
-// framesKeepCookies makes Chromium take the providers' certificates and let frames of other sites use their cookies, which some builds forbid
-// unless they are told otherwise.
-func framesKeepCookies(t *testing.T) []chromedp.ExecAllocatorOption {
+// cookiesInFrames lets frames of other sites use their cookies, which some builds of Chromium forbid unless they are told otherwise.
+const cookiesInFrames = `"cookie_controls_mode":0,"block_third_party_cookies":false`
+
+// profile makes Chromium take the certificates of these tests, and start with preferences: members of the JSON object "profile".
+func profile(t *testing.T, preferences ...string) []chromedp.ExecAllocatorOption {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "Default"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "Default", "Preferences"), []byte(`{"profile":{"cookie_controls_mode":0,"block_third_party_cookies":false}}`), 0o600); err != nil {
+	text := `{"profile":{` + strings.Join(preferences, ",") + `}}`
+	if err := os.WriteFile(filepath.Join(dir, "Default", "Preferences"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return []chromedp.ExecAllocatorOption{chromedp.Flag("ignore-certificate-errors", true), chromedp.UserDataDir(dir)}

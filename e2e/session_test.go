@@ -54,7 +54,7 @@ func wantAnswer(t *testing.T, tab context.Context, when, message, want string) {
 // A relying party on another site watches the session: unchanged, changed after a logout, error where there is no cookie. What the iframe's
 // script computes is what the provider computes, for texts of every length.
 func TestSessionManagement(t *testing.T) {
-	window := chromium(t, framesKeepCookies(t)...)
+	window := chromium(t, profile(t, cookiesInFrames)...)
 	var h *house
 	h = newHouse(t, func(h *house) []map[string]any { return []map[string]any{h.registration("watcher", nil)} }, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -137,7 +137,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	signOut := protocol.SignOut{
 		Settings: settings, Current: current, Sessions: p.sessions, Clients: p.store.Clients, Users: p.store.Users, Cookies: cookies, Pages: p.pages,
-		Keeper: keeper, Leaver: &signout.Leaver{Engine: p.engine, Tx: p.cfg.DB, Cookies: cookies, Wait: p.cfg.Logout.Wait},
+		Keeper: keeper, Leaver: &signout.Leaver{Engine: p.engine, Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages, Wait: p.cfg.Logout.Wait},
 	}
 	script, err := static.FS.ReadFile("check_session.js")
 	if err != nil {

@@ -64,6 +64,8 @@ func NewDiscovery(s Settings) (*Discovery, error) {
 		},
 		ClaimsParameterSupported:                   true,
 		AuthorizationResponseIssParameterSupported: true,
+		FrontchannelLogoutSupported:                true,
+		FrontchannelLogoutSessionSupported:         true,
 		PromptValuesSupported:                      supportedPrompts,
 	})
 	if err != nil {

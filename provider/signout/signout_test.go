@@ -128,6 +128,9 @@ func TestLeave(t *testing.T) {
 			rec := httptest.NewRecorder()
 			c := echo.New().NewContext(httptest.NewRequestWithContext(gone, http.MethodGet, "/logout", nil), rec)
 			err := l.Leave(c, logout.Request{Cause: logout.CauseRedirect, Target: logout.Target{SessionID: "s"}}, test.next)
+			if e.ended[0].BrowserSessionID != "s" {
+				t.Error("the engine does not know whose browser waits")
+			}
 			if e.ctxErr != nil {
 				t.Error("End ran in the context of a client that hung up")
 			}
