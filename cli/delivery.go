@@ -41,7 +41,8 @@ func withLedger(ctx context.Context, path string, env Env, fn func(logout.Ledger
 
 // deliveryStates are the values of --state, in the order of a delivery's life.
 var deliveryStates = []logout.State{
-	logout.StatePending, logout.StateRetrying, logout.StateDelivered, logout.StateRejected, logout.StateDead, logout.StateUnreachable, logout.StateSuperseded,
+	logout.StatePending, logout.StateRetrying, logout.StateDelivered, logout.StateRejected, logout.StateDead, logout.StateUnconfirmed,
+	logout.StateUnreachable, logout.StateSuperseded,
 }
 
 // selection is what the flags of a command choose deliveries by.

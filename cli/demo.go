@@ -108,7 +108,7 @@ func demoConfig(o demoOptions) *config.Config {
 		cfg.Log.Level = "info"
 	}
 	cfg.Users = []config.User{
-		{Username: "alice", Password: "wonderland", Email: "alice@example.com", Claims: map[string]any{"name": "Alice Liddell", "email_verified": true}},
+		{Username: "alice", Password: "wonderland", Email: "alice@example.com", Claims: aliceClaims()},
 		{Username: "bob", Password: "builder", Email: "bob@example.com", Claims: map[string]any{"name": "Bob Builder", "email_verified": true}},
 	}
 	return cfg
@@ -129,4 +129,17 @@ func demoDatabase(o demoOptions) (string, error) {
 		return "", fmt.Errorf("the folder for the database cannot be made: %w; name another with --data", err)
 	}
 	return filepath.Join(dir, "exeunt.db"), nil
+}
+
+// aliceClaims are all standard claims of OpenID Connect Core 1.0, 5.1, so that an app in development sees each of them.
+func aliceClaims() map[string]any {
+	return map[string]any{
+		"name": "Alice Pleasance Liddell", "given_name": "Alice", "middle_name": "Pleasance", "family_name": "Liddell", "nickname": "Alice",
+		"preferred_username": "alice", "profile": "https://example.com/alice", "picture": "https://example.com/alice.png",
+		"website": "https://example.com/", "gender": "female", "birthdate": "1852-05-04", "zoneinfo": "Europe/London", "locale": "en-GB",
+		"updated_at": 1700000000, "email_verified": true, "phone_number": "+44 1865 496 0123", "phone_number_verified": false,
+		"address": map[string]any{
+			"formatted": "Deanery Garden\nOxford\nUnited Kingdom", "street_address": "Deanery Garden", "locality": "Oxford", "country": "United Kingdom",
+		},
+	}
 }

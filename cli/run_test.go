@@ -76,7 +76,7 @@ func TestUsage(t *testing.T) {
 		{"serve now", 2, nil, []string{`exeunt serve: unexpected argument "now"`}},
 		{"serve --colour", 2, nil, []string{"-colour", "exeunt serve --help"}},
 		{"demo --port 70000", 2, nil, []string{"port is out of range"}},
-		{"delivery list --state gone", 2, nil, []string{`--state "gone"`, "pending, retrying, delivered, rejected, dead, unreachable, superseded"}},
+		{"delivery list --state gone", 2, nil, []string{`--state "gone"`, "pending, retrying, delivered, rejected, dead, unconfirmed, unreachable, superseded"}},
 		{"delivery list --since yesterday", 2, nil, []string{`--since "yesterday"`, "24h"}},
 		{"delivery list --limit 0", 2, nil, []string{"--limit 0"}},
 		{"delivery show", 2, nil, []string{"name one delivery by its id"}},

@@ -107,11 +107,29 @@ func (c clientRules) checkURIs() {
 	}
 	web("backchannel_logout_uri", c.BackchannelLogoutURI) // Back-Channel Logout 1.0, 2.2
 	web("jwks_uri", c.JWKSURI)
+	c.checkFrontchannel()
 	web("initiate_login_uri", c.InitiateLoginURI)
 	web("client_uri", c.ClientURI)
 	web("logo_uri", c.LogoURI)
 	web("policy_uri", c.PolicyURI)
 	web("tos_uri", c.TosURI)
+}
+
+// checkFrontchannel: Front-Channel Logout 1.0, 2.
+func (c clientRules) checkFrontchannel() {
+	const key = "frontchannel_logout_uri"
+	if c.FrontchannelLogoutURI == "" {
+		return
+	}
+	u, err := webURI(c.FrontchannelLogoutURI, c.httpAllowed)
+	switch {
+	case err != nil:
+		c.add(key, "%v", err)
+	case strings.Contains(u.Host, "["):
+		c.add(key, "%s is at an IPv6 address, which a Content-Security-Policy cannot name; use a host name", quote(c.FrontchannelLogoutURI))
+	case !slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return sameOrigin(uri, u) }):
+		c.add(key, "%s is at %s, where the client has no redirect_uri; use the scheme, host and port of one of redirect_uris", quote(c.FrontchannelLogoutURI), webOrigin(u))
+	}
 }
 
 func (c clientRules) checkAlgorithm(available []string) {

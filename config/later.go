@@ -24,8 +24,6 @@ var laterKeys = []laterKey{
 	{key: "smtp.from", feature: "sending e-mail", advice: "remove the key"},
 	{key: "smtp.username", feature: "sending e-mail", advice: "remove the key"},
 	{key: "smtp.password", feature: "sending e-mail", advice: "remove the key"},
-	{key: "clients[].frontchannel_logout_uri", feature: "front-channel logout", advice: "remove the key and use backchannel_logout_uri"},
-	{key: "clients[].frontchannel_logout_session_required", feature: "front-channel logout", advice: "remove the key"},
 	{key: "clients[].allowed_origins", feature: "the JavaScript SDK", advice: "remove the key"},
 }
 

@@ -105,12 +105,9 @@ func TestProblems(t *testing.T) {
 			`trusted_proxies[3]: "proxy.example" is not an address`, `trusted_proxies[4]: "10.0.0.0/33" is not an address`,
 		}},
 		{name: "later", yaml: mark("registration: {initial_access_tokens: [hunter2]}\nsmtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
-			redirects+", "+
-				"frontchannel_logout_uri: https://x, frontchannel_logout_session_required: true, allowed_origins: [https://x]"), want: []string{
+			redirects+", allowed_origins: [https://x]"), want: []string{
 			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "smtp.address: not available", "smtp.password: not available", "tls.cert_file: not available",
-			"logout.fanout: use participating",
-			"clients[0].frontchannel_logout_uri: not available",
-			"clients[0].frontchannel_logout_session_required: not available", "clients[0].allowed_origins: not available",
+			"logout.fanout: use participating", "clients[0].allowed_origins: not available",
 		}},
 		{name: "issuer path", yaml: "issuer: https://example.com/id\nsecrets: [" + secret32 + "]", want: []string{"issuer: an issuer with a path is not available in this version"}},
 		// never
@@ -148,6 +145,13 @@ func TestProblems(t *testing.T) {
 		{name: "http", yaml: withClient("redirect_uris: [http://shop.example.com/cb, http://localhost/cb], post_logout_redirect_uris: [http://shop.example.com/], backchannel_logout_uri: http://shop.example.com/bc, client_uri: http://shop.example.com/"), want: []string{
 			"clients[0].redirect_uris[0]: uses http; use https", "clients[0].redirect_uris[1]: loopback addresses of native clients", "clients[0].post_logout_redirect_uris[0]: uses http",
 			`clients[0].backchannel_logout_uri: "http://shop.example.com/bc" uses http; use https`, "clients[0].client_uri: uses http",
+		}},
+		{name: "front channel", yaml: withClient("redirect_uris: [https://shop.example.com/cb, https://shop.example.com:8443/cb], frontchannel_logout_uri: https://shop.example.com:9443/out"), want: []string{
+			`clients[0].frontchannel_logout_uri: "https://shop.example.com:9443/out" is at https://shop.example.com:9443, where the client has no redirect_uri`,
+		}},
+		{name: "front channel fragment", yaml: shop("frontchannel_logout_uri: 'https://shop.example.com/out#x'"), want: []string{"clients[0].frontchannel_logout_uri: fragment"}},
+		{name: "front channel address", yaml: dev("clients: [{client_id: a, client_secret: x, redirect_uris: ['http://[::1]:9101/cb'], frontchannel_logout_uri: 'http://[::1]:9101/out'}]"), want: []string{
+			"clients[0].frontchannel_logout_uri: Content-Security-Policy",
 		}},
 		// users
 		{name: "duplicate user", yaml: dev("users: [{username: a, password: x}, {username: a, password: y}]"), want: []string{`users[1].username: "a" is the username of users[0] too`}},

@@ -110,3 +110,21 @@ func checkIssuer(s string) error {
 	}
 	return nil
 }
+
+// webOrigin returns scheme, host and port of a web URI as browsers compare them.
+func webOrigin(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return u.Scheme + "://" + host
+}
+
+// sameOrigin reports whether a URI, valid or not, has the origin of u.
+func sameOrigin(uri string, u *url.URL) bool {
+	other, err := url.Parse(uri)
+	return err == nil && other.Host != "" && webOrigin(other) == webOrigin(u)
+}

@@ -23,8 +23,8 @@ import (
 // A person, a real browser, a provider and three applications, each on a site of its own (*.localhost), so that cookies behave as on the
 // internet.
 
-// chromium returns a browser window. Where none is installed the test is skipped with a message, or fails if EXEUNT_TEST_REQUIRE is set.
-func chromium(t *testing.T) context.Context {
+// chromium returns a browser window, with further options. Where none is installed the test is skipped with a message, or fails if EXEUNT_TEST_REQUIRE is set.
+func chromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
@@ -41,6 +41,7 @@ func chromium(t *testing.T) context.Context {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true))
+	options = append(options, more...)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium's sandbox refuses root
 	}

@@ -11,7 +11,8 @@ type Channel string
 
 // The channels.
 const (
-	ChannelBackchannel Channel = "backchannel" // OpenID Connect Back-Channel Logout 1.0
+	ChannelBackchannel  Channel = "backchannel"  // OpenID Connect Back-Channel Logout 1.0
+	ChannelFrontchannel Channel = "frontchannel" // OpenID Connect Front-Channel Logout 1.0
 )
 
 // State of a delivery; see the package documentation for the diagram.
@@ -24,6 +25,7 @@ const (
 	StateDelivered   State = "delivered"   // acknowledged
 	StateRejected    State = "rejected"    // refused in a way that a retry cannot mend
 	StateDead        State = "dead"        // every attempt failed until its time was up
+	StateUnconfirmed State = "unconfirmed" // left to the person's browser, which reports nothing back
 	StateUnreachable State = "unreachable" // the client registered no channel that could carry it
 	StateSuperseded  State = "superseded"  // a newer login makes it harmful
 )

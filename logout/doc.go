@@ -23,6 +23,7 @@
 //	            └── receiver is stuck, not asked ─▶ retrying
 //
 //	unreachable: the client registered no channel.     superseded: a newer login made the message harmful.
+//	unconfirmed: the front channel; the person's browser was given the client's page, and nobody reports what became of it.
 //
 // Two invariants hold at every commit, and the conformance suite in logouttest checks them: a logout with a pending delivery has its
 // insurance job; a retrying delivery has a job of its own.

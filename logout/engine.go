@@ -96,7 +96,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	return &Engine{
 		cfg:      cfg,
-		planner:  planner{clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin},
+		planner:  planner{issuer: cfg.Issuer, clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin},
 		limits:   newLimits(),
 		settler:  &settler{outbox: cfg.Store, now: cfg.Now, log: cfg.Logger},
 		slots:    make(chan struct{}, cfg.Workers),
@@ -113,6 +113,7 @@ type Outcome struct {
 	Sessions []Session       // that ended
 	Leaving  []Participation // whose clients lost the person
 	Receipts []Receipt       // as planned: nothing has been attempted yet
+	Frames   []Frame         // what the page that the person sees next must embed
 }
 
 // End is the one way a session ends. It returns after the commit (or, joined to a transaction in ctx, before it) and waits for no relying
@@ -151,7 +152,7 @@ func (e *Engine) End(ctx context.Context, req Request) (*Outcome, error) {
 	if slot {
 		e.startEarly(ctx, plan)
 	}
-	out := &Outcome{LogoutID: plan.LogoutID, Sessions: plan.Sessions, Leaving: plan.Leaving}
+	out := &Outcome{LogoutID: plan.LogoutID, Sessions: plan.Sessions, Leaving: plan.Leaving, Frames: plan.Frames}
 	for _, d := range plan.Deliveries {
 		out.Receipts = append(out.Receipts, d.Receipt())
 	}

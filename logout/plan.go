@@ -17,6 +17,7 @@ type Plan struct {
 	Sessions      []Session       // that end, or of which the client leaves
 	Leaving       []Participation // whose clients lose the person
 	Deliveries    []Delivery
+	Frames        []Frame   // that the page after the logout embeds
 	RevokeOffline bool      // grants with offline_access die too
 	InsureAt      time.Time // when the insurance job runs unless the ending node was faster
 }
@@ -27,6 +28,7 @@ type Client struct {
 	Name                       string
 	BackchannelLogoutURI       string
 	BackchannelSessionRequired bool
+	FrontchannelLogoutURI      string // iss and sid are always added, so it needs no frontchannel_logout_session_required
 	SigningAlg                 string // of its ID tokens, and so of its logout tokens (Back-Channel Logout 1.0, 2.4)
 	AllowPrivateNetwork        bool   // its endpoint may be on a private or loopback address
 }
@@ -42,6 +44,7 @@ type Clients interface {
 
 // planner turns what the transaction found into a plan.
 type planner struct {
+	issuer   string
 	clients  Clients
 	retryFor time.Duration
 	insureIn time.Duration
@@ -54,25 +57,55 @@ func (p planner) plan(ctx context.Context, id string, req Request, at time.Time,
 		Deliveries: make([]Delivery, 0, len(leaving)),
 	}
 	for _, part := range leaving {
-		d := Delivery{
-			ID: NewID(), LogoutID: plan.LogoutID, ClientID: part.ClientID, Channel: ChannelBackchannel, State: StatePending,
-			Cause: req.Cause, SessionID: part.SessionID, SID: part.SID, Subject: part.Subject,
-			CreatedAt: at, NextAt: at, GiveUpAt: at.Add(p.retryFor),
+		if err := p.tell(ctx, plan, part); err != nil {
+			return nil, err
 		}
-		client, err := p.clients.LogoutClient(ctx, part.ClientID)
-		switch {
-		case errors.Is(err, ErrNoClient):
-			d.State, d.SettledAt, d.LastError = StateUnreachable, at, "the client no longer exists"
-		case err != nil:
-			return nil, fmt.Errorf("logout: planning for client %q: %w", part.ClientID, err)
-		case client.BackchannelLogoutURI == "":
-			d.State, d.SettledAt, d.LastError = StateUnreachable, at, "the client registered no backchannel_logout_uri"
-		default:
-			d.URI, d.Alg = client.BackchannelLogoutURI, client.SigningAlg
-		}
-		plan.Deliveries = append(plan.Deliveries, d)
 	}
 	return plan, nil
+}
+
+// tell plans how one client learns that its participation has ended: through every channel that it registered and that can carry this
+// logout. A client that none of them reaches gets one delivery, which says so.
+func (p planner) tell(ctx context.Context, plan *Plan, part Participation) error {
+	client, err := p.clients.LogoutClient(ctx, part.ClientID)
+	if err != nil && !errors.Is(err, ErrNoClient) {
+		return fmt.Errorf("logout: planning for client %q: %w", part.ClientID, err)
+	}
+	known, told := err == nil, len(plan.Deliveries)
+	if known && client.BackchannelLogoutURI != "" {
+		d := p.delivery(plan, part)
+		d.Channel, d.State, d.URI, d.Alg = ChannelBackchannel, StatePending, client.BackchannelLogoutURI, client.SigningAlg
+		plan.Deliveries = append(plan.Deliveries, d)
+	}
+	if known && client.FrontchannelLogoutURI != "" && plan.Request.BrowserSessionID == part.SessionID {
+		frame := Frame{ClientID: client.ID, Name: client.Name, URI: frontchannelURI(client.FrontchannelLogoutURI, p.issuer, part.SID)}
+		d := p.delivery(plan, part)
+		d.Channel, d.State, d.SettledAt, d.URI = ChannelFrontchannel, StateUnconfirmed, plan.At, frame.URI
+		plan.Deliveries, plan.Frames = append(plan.Deliveries, d), append(plan.Frames, frame)
+	}
+	if len(plan.Deliveries) > told {
+		return nil
+	}
+	d := p.delivery(plan, part)
+	d.Channel, d.State, d.SettledAt = ChannelBackchannel, StateUnreachable, plan.At
+	switch {
+	case !known:
+		d.LastError = "the client no longer exists"
+	case client.FrontchannelLogoutURI != "":
+		d.LastError = "the client registered only a frontchannel_logout_uri, and no browser of the session was there to load it"
+	default:
+		d.LastError = "the client registered neither backchannel_logout_uri nor frontchannel_logout_uri"
+	}
+	plan.Deliveries = append(plan.Deliveries, d)
+	return nil
+}
+
+// delivery returns what is the same in every channel.
+func (p planner) delivery(plan *Plan, part Participation) Delivery {
+	return Delivery{
+		ID: NewID(), LogoutID: plan.LogoutID, ClientID: part.ClientID, Cause: plan.Request.Cause, SessionID: part.SessionID, SID: part.SID,
+		Subject: part.Subject, CreatedAt: plan.At, NextAt: plan.At, GiveUpAt: plan.At.Add(p.retryFor),
+	}
 }
 
 // pending returns the deliveries that the ending node attempts at once.

@@ -71,6 +71,9 @@ type Request struct {
 	Actor             Actor
 	Target            Target
 	InitiatorClientID string // the client whose user pressed "log out", if any
+
+	// The session whose browser waits for the answer and will load Outcome.Frames. Without it nobody is told through the front channel.
+	BrowserSessionID string
 }
 
 // ErrInvalidRequest is the parent of every refusal of Validate.

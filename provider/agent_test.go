@@ -194,7 +194,7 @@ func (a *agent) submit(page answer, more url.Values) answer {
 // logIn fills in the login page.
 func (a *agent) logIn(page answer, username string) answer {
 	a.Helper()
-	passwords := map[string]string{"alice": "wonderland", "bob": "builder"}
+	passwords := map[string]string{"alice": "wonderland", "bob": "builder", "carol": "wonderland"}
 	return a.submit(page.wantPage(http.StatusOK, `name="password"`), url.Values{"username": {username}, "password": {passwords[username]}})
 }
 

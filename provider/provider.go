@@ -81,6 +81,7 @@ type endpoints struct {
 	introspect *protocol.Introspect
 	revoke     *protocol.Revoke
 	endSession *protocol.EndSession
+	check      *protocol.CheckSession
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
 	login      *web.Login
@@ -132,14 +133,21 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		Assertions: p.store.Assertions,
 	}
 	hints := protocol.Hints{Issuer: p.cfg.Issuer, Keys: p.keyring}
-	respond := protocol.Responder{Issuer: p.cfg.Issuer, Pages: p.pages}
+	respond := protocol.Responder{Issuer: p.cfg.Issuer, Cookies: cookies, Pages: p.pages}
 	reuse := &protocol.Reuse{Tx: p.cfg.DB, Grants: p.store.Grants, Sessions: p.sessions, Engine: p.engine, Logger: p.cfg.Logger}
 	flow := &protocol.Flow{
 		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Activity: activity, Current: current, Respond: respond,
 	}
 	signOut := protocol.SignOut{
 		Settings: settings, Current: current, Sessions: p.sessions, Clients: p.store.Clients, Users: p.store.Users, Cookies: cookies, Pages: p.pages,
-		Keeper: keeper, Leaver: &signout.Leaver{Engine: p.engine, Tx: p.cfg.DB, Cookies: cookies, Wait: p.cfg.Logout.Wait},
+		Keeper: keeper, Leaver: &signout.Leaver{Engine: p.engine, Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages, Wait: p.cfg.Logout.Wait},
+	}
+	script, err := static.FS.ReadFile("check_session.js")
+	if err != nil {
+		return fmt.Errorf("provider: %w", err)
+	}
+	if e.check, err = protocol.NewCheckSession(script, cookies.StateName()); err != nil {
+		return fmt.Errorf("provider: %w", err)
 	}
 	e.keys = &protocol.Keys{Keyring: p.keyring}
 	e.authorize = &protocol.Authorize{
@@ -153,10 +161,10 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		Settings: settings, ClientAuth: clientAuth,
 		Exchange: &protocol.Exchange{
 			Settings: settings, Tx: p.cfg.DB, Authorizations: p.store.Authorizations, Grants: p.store.Grants, Sessions: p.sessions,
-			Signer: p.keyring, Reuse: reuse,
+			Users: p.store.Users, Signer: p.keyring, Reuse: reuse,
 		},
 		Refresh: &protocol.Refresh{
-			Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Activity: activity, Signer: p.keyring, Reuse: reuse,
+			Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Activity: activity, Users: p.store.Users, Signer: p.keyring, Reuse: reuse,
 		},
 		ClientCredentials: &protocol.ClientCredentials{Settings: settings, Grants: p.store.Grants, Signer: p.keyring},
 	}

@@ -26,6 +26,9 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	open(r, protocol.PathUserinfo, e.userinfo.Handle, get, post)
 	open(r, protocol.PathRevoke, e.revoke.Post, post)
 
+	// For applications to embed.
+	r.Match([]string{get, head}, protocol.PathCheckSession, e.check.Get)
+
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)

@@ -18,9 +18,9 @@ func TestDiscovery(t *testing.T) {
 	doc := a.json()
 	for name, want := range map[string]any{
 		"issuer": w.url, "authorization_endpoint": w.url + "/authorize", "end_session_endpoint": w.url + "/end_session", "jwks_uri": w.url + "/keys",
-		"backchannel_logout_supported": true, "backchannel_logout_session_supported": true, "frontchannel_logout_supported": false,
-		"frontchannel_logout_session_supported": false, "authorization_response_iss_parameter_supported": true,
-		"request_parameter_supported": false, "request_uri_parameter_supported": false, "claims_parameter_supported": false,
+		"backchannel_logout_supported": true, "backchannel_logout_session_supported": true, "frontchannel_logout_supported": true,
+		"frontchannel_logout_session_supported": true, "authorization_response_iss_parameter_supported": true,
+		"request_parameter_supported": false, "request_uri_parameter_supported": false, "claims_parameter_supported": true,
 	} {
 		if doc[name] != want {
 			t.Errorf("%s is %v", name, doc[name])

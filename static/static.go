@@ -5,5 +5,5 @@ import "embed"
 
 // FS holds the assets.
 //
-//go:embed *.css *.svg
+//go:embed *.css *.js *.svg
 var FS embed.FS

@@ -44,13 +44,17 @@ func NewCookies(issuer string) Cookies {
 func (c Cookies) Session(r *http.Request) string { return c.secret(r, "exeunt_session") }
 
 // SetSession gives the browser the secret of its session. Call it after the transaction that stored its hash has committed. The
-// cookie lasts as long as the browser is open; the session's own lifetimes are kept on the server.
+// cookie lasts as long as the browser is open; the session's own lifetimes are kept on the server. The browser state changes with it.
 func (c Cookies) SetSession(w http.ResponseWriter, secret string) {
 	c.set(w, "exeunt_session", secret, 0)
+	c.renewState(w)
 }
 
-// DropSession takes the session cookie away from the browser.
-func (c Cookies) DropSession(w http.ResponseWriter) { c.set(w, "exeunt_session", "", -1) }
+// DropSession takes the session cookie away from the browser, and changes the browser state.
+func (c Cookies) DropSession(w http.ResponseWriter) {
+	c.set(w, "exeunt_session", "", -1)
+	c.renewState(w)
+}
 
 // Browser returns the value of the browser-binding cookie; "" when there is none.
 func (c Cookies) Browser(r *http.Request) string { return c.secret(r, "exeunt_browser") }

@@ -59,7 +59,7 @@ type LoggedOutPage struct {
 // AppReceipt is what became of telling one app.
 type AppReceipt struct {
 	Name  string
-	State string // told, retrying or failed: chooses the mark
+	State string // told, asked, retrying or failed: chooses the mark
 	Text  string // the same in words
 }
 

@@ -7,12 +7,15 @@ import (
 )
 
 // secure sets the headers that every page carries: nothing from other hosts, no frame around it, no trace in caches or referrers.
-func secure(h http.Header, formAction []string, nonce string) {
+func secure(h http.Header, formAction, frames []string, nonce string) {
 	policy := "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'"
 	for _, uri := range formAction {
 		if source := formActionSource(uri); source != "" {
 			policy += " " + source
 		}
+	}
+	if len(frames) > 0 {
+		policy += "; frame-src " + strings.Join(frames, " ")
 	}
 	if nonce != "" {
 		policy += "; script-src 'nonce-" + nonce + "'"

@@ -31,9 +31,11 @@ type Renderer struct {
 type Page struct {
 	Title      string
 	FormAction []string // where the form's answer may redirect to, besides us: validated redirect URIs, their origins or schemes
-	Script     string   // the one inline script, trusted, given a nonce; only form_post has one
+	Script     string   // the one inline script, trusted, given a nonce; only form_post and frontchannel have one
 	Data       any      // the struct that belongs to the template, see pages.go
 	Locale     string   // language tag; Defaults to "en"
+
+	FrameSources []string // origins of the pages that it embeds; only frontchannel has some
 }
 
 // view is what a template sees.
@@ -47,7 +49,7 @@ type view struct {
 // NewRenderer parses all templates: layout.html and, inside it, each other *.html in the top folder of files, known by its name
 // without the extension. Static files are named by {{asset "name"}}; product is the name in the title and the header.
 func NewRenderer(files fs.FS, assets *Assets, product string) (*Renderer, error) {
-	layout, err := template.New("layout.html").Funcs(template.FuncMap{"asset": assets.url}).ParseFS(files, "layout.html")
+	layout, err := template.New("layout.html").Funcs(template.FuncMap{"asset": assets.url, "uri": linkable}).ParseFS(files, "layout.html")
 	if err != nil {
 		return nil, fmt.Errorf("browser: parsing the layout: %w", err)
 	}
@@ -90,7 +92,7 @@ func (r *Renderer) Render(c echo.Context, status int, name string, p Page) error
 	if err := page.ExecuteTemplate(&body, "layout.html", v); err != nil {
 		return fmt.Errorf("browser: rendering %s: %w", name, err)
 	}
-	secure(c.Response().Header(), p.FormAction, v.Nonce)
+	secure(c.Response().Header(), p.FormAction, p.FrameSources, v.Nonce)
 	return c.HTMLBlob(status, body.Bytes())
 }
 

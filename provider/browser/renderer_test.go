@@ -29,6 +29,7 @@ var pages = []struct {
 	{"logged_out", browser.LoggedOutPage{}, []string{"summary", "apps"}},
 	{"error", browser.ErrorPage{}, []string{"error-title", "error-message", "error-hint", "error-reference"}},
 	{"form_post", browser.FormPostPage{}, []string{"form-post", "continue"}},
+	{"frontchannel", browser.FrontchannelPage{}, []string{"apps", "continue"}},
 	{"home", browser.HomePage{}, []string{"signed-in"}},
 }
 

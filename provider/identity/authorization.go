@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -47,6 +48,14 @@ type AuthorizationRequest struct {
 	HintSubject         string   `json:"hint_subject,omitempty"` // the verified id_token_hint's subject
 	CodeChallenge       string   `json:"code_challenge,omitempty"`
 	CodeChallengeMethod string   `json:"code_challenge_method,omitempty"`
+
+	Claims      ClaimsRequest `json:"claims,omitzero"`
+	ClaimScopes []string      `json:"claim_scopes,omitempty"` // whose claims Claims asks for beyond Scopes
+}
+
+// Consented returns the scopes that the person must agree to: those asked for, and those that claims asked for one by one belong to.
+func (r AuthorizationRequest) Consented() []string {
+	return append(slices.Clone(r.Scopes), r.ClaimScopes...)
 }
 
 // ErrNoAuthorization says that the authorization request or code is unknown, has expired or has been used.

@@ -18,6 +18,7 @@ type Grant struct {
 	Scopes    []string // as granted; a refresh may narrow a token, never this
 	Offline   bool     // outlives an ordinary logout: offline_access was granted, or there is no session
 	Nonce     string
+	Claims    ClaimsRequest // what was asked for beyond the scopes
 	AuthTime  time.Time
 	CreatedAt time.Time
 	RevokedAt time.Time

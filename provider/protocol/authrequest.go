@@ -18,7 +18,7 @@ import (
 
 var authorizeParameters = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "max_age", "display", "ui_locales",
-	"id_token_hint", "login_hint", "acr_values", "code_challenge", "code_challenge_method", "request", "request_uri",
+	"id_token_hint", "login_hint", "acr_values", "code_challenge", "code_challenge_method", "claims", "request", "request_uri", "registration",
 }
 
 var supportedPrompts = []string{oidc.PromptNone, oidc.PromptLogin, oidc.PromptConsent, oidc.PromptSelectAccount}
@@ -105,11 +105,16 @@ func (t target) validate(r *http.Request, p parameters, repeated []string) (iden
 	if len(scopes) == 0 {
 		return none, oidc.ErrInvalidScope().WithDescription("None of the requested scopes is open to this client; ask at least for openid.")
 	}
+	claims, claimScopes, refusal := t.claimsParameter(p["claims"], scopes)
+	if refusal != nil {
+		return none, refusal
+	}
 	request := identity.AuthorizationRequest{
 		RedirectURI: t.RedirectURI, ResponseType: string(parsed.ResponseType), ResponseMode: t.Mode, Scopes: scopes, State: p["state"],
 		Nonce: p["nonce"], Prompt: prompts, MaxAge: t.Client.DefaultMaxAge, LoginHint: p["login_hint"],
 		UILocales: strings.Fields(p["ui_locales"]), ACRValues: strings.Fields(p["acr_values"]),
 		CodeChallenge: parsed.CodeChallenge, CodeChallengeMethod: string(parsed.CodeChallengeMethod),
+		Claims: claims, ClaimScopes: claimScopes,
 	}
 	if maxAge != nil {
 		seconds := int(min(*maxAge, 1<<31-1))
@@ -125,6 +130,8 @@ func (t target) checkSupported(p parameters) *oidc.Error {
 		return oidc.ErrRequestNotSupported().WithDescription("Request objects are not supported.")
 	case p["request_uri"] != "":
 		return &oidc.Error{ErrorType: codeRequestURINotSupported, Description: "Request objects are not supported."}
+	case p["registration"] != "":
+		return &oidc.Error{ErrorType: codeRegistrationUnsupported, Description: "The parameter registration is for self-issued providers."}
 	case p["response_type"] == "":
 		return invalidRequest("The parameter response_type is missing.")
 	case p["response_type"] != string(oidc.ResponseTypeCode):

@@ -42,22 +42,18 @@ func claimsFor(user identity.User, scopes []string) map[string]any {
 			}
 		}
 	}
-	if claims["email"] == nil {
-		delete(claims, "email_verified")
-	}
-	if claims["phone_number"] == nil {
-		delete(claims, "phone_number_verified")
-	}
 	return claims
 }
 
 // claim returns the value of one claim. The account itself knows some; what the operator configured goes first, except for the e-mail
-// address, which is a field of its own.
+// address, which is a field of its own. Without an address or a number there is nothing that could be verified.
 func claim(user identity.User, name string) any {
 	value := user.Claims[name]
 	switch {
 	case name == "email" && user.Email != "":
 		return user.Email
+	case name == "email_verified" && filled(claim(user, "email")) == nil, name == "phone_number_verified" && filled(claim(user, "phone_number")) == nil:
+		return nil
 	case name == "preferred_username" && filled(value) == nil:
 		return user.Username
 	case name == "updated_at" && filled(value) == nil && !user.UpdatedAt.IsZero():

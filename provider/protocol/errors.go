@@ -10,12 +10,16 @@ import (
 
 // Error codes that zitadel/oidc does not name.
 const (
-	codeInvalidToken            = "invalid_token"             // RFC 6750, 3.1
-	codeInsufficientScope       = "insufficient_scope"        // RFC 6750, 3.1
-	codeUnsupportedResponseType = "unsupported_response_type" // RFC 6749, 4.1.2.1
-	codeTemporarilyUnavailable  = "temporarily_unavailable"   // RFC 6749, 4.1.2.1
-	codeRequestURINotSupported  = "request_uri_not_supported" // Core 3.1.2.6
-	codeConsentRequired         = "consent_required"          // Core 3.1.2.6
+	codeInvalidToken            = "invalid_token"              // RFC 6750, 3.1
+	codeInsufficientScope       = "insufficient_scope"         // RFC 6750, 3.1
+	codeUnsupportedResponseType = "unsupported_response_type"  // RFC 6749, 4.1.2.1
+	codeTemporarilyUnavailable  = "temporarily_unavailable"    // RFC 6749, 4.1.2.1
+	codeRequestURINotSupported  = "request_uri_not_supported"  // Core 3.1.2.6
+	codeRegistrationUnsupported = "registration_not_supported" // Core 3.1.2.6
+	codeConsentRequired         = "consent_required"           // Core 3.1.2.6
+
+	// OpenID Connect Core Error Code unmet_authentication_requirements 1.0, 2
+	codeUnmetRequirements = "unmet_authentication_requirements"
 )
 
 // Status returns the HTTP status of an error answer to an application (RFC 6749, 5.2; RFC 6750, 3.1).

@@ -45,6 +45,7 @@ type Exchange struct {
 	Authorizations identity.Authorizations
 	Grants         identity.Grants
 	Sessions       participant
+	Users          userReader
 	Signer         Signer
 	Reuse          *Reuse
 }
@@ -83,7 +84,11 @@ func (e *Exchange) exchange(c echo.Context, client identity.Client, p parameters
 	}
 	idToken := ""
 	if slices.Contains(grant.Scopes, oidc.ScopeOpenID) {
-		if idToken, err = e.idToken(ctx, e.Signer, client, grant, grant.SID, tokens.access, now); err != nil {
+		asked, err := askedInIDToken(ctx, e.Users, grant)
+		if err != nil {
+			return nil, err
+		}
+		if idToken, err = e.idToken(ctx, e.Signer, client, grant, grant.SID, tokens.access, asked, now); err != nil {
 			return nil, err
 		}
 	}
@@ -94,7 +99,7 @@ func (e *Exchange) exchange(c echo.Context, client identity.Client, p parameters
 func (e *Exchange) redeem(ctx context.Context, client identity.Client, a identity.Authorization, hash []byte, now time.Time) (identity.Grant, issued, error) {
 	grant := identity.Grant{
 		ID: logout.NewID(), ClientID: client.ID, Subject: a.Subject, SessionID: a.SessionID, Scopes: a.Request.Scopes,
-		Offline: slices.Contains(a.Request.Scopes, oidc.ScopeOfflineAccess), Nonce: a.Request.Nonce, AuthTime: a.AuthTime, CreatedAt: now,
+		Offline: slices.Contains(a.Request.Scopes, oidc.ScopeOfflineAccess), Nonce: a.Request.Nonce, Claims: a.Request.Claims, AuthTime: a.AuthTime, CreatedAt: now,
 	}
 	tokens, err := e.signed(ctx, client, grant, now)
 	if err != nil {

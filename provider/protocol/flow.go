@@ -103,16 +103,17 @@ func loggedInWithin(a identity.Authorization, s logout.Session) bool {
 	return !a.LoggedInAt.IsZero() && !s.AuthTime.Before(a.CreatedAt)
 }
 
-// wrongPerson reports whether the session is not that of the person named by id_token_hint (Core 3.1.2.1).
+// wrongPerson reports whether the session is not that of the person named by id_token_hint, or by sub in the claims parameter
+// (Core 3.1.2.1 and 5.5.1).
 func wrongPerson(a identity.Authorization, s logout.Session) bool {
-	return a.Request.HintSubject != "" && a.Request.HintSubject != s.Subject
+	return a.Request.HintSubject != "" && a.Request.HintSubject != s.Subject || !a.Request.Claims.AllowsSubject(s.Subject)
 }
 
 // missingConsent returns the scopes that the person has still to agree to. Clients that the operator trusts need no consent, unless
 // they ask for it themselves by prompt=consent.
 func (f *Flow) missingConsent(ctx context.Context, client identity.Client, a identity.Authorization, subject string) ([]string, error) {
 	if slices.Contains(a.Request.Prompt, oidc.PromptConsent) && a.ConsentedAt.IsZero() {
-		return a.Request.Scopes, nil
+		return a.Request.Consented(), nil
 	}
 	if client.SkipConsent {
 		return nil, nil
@@ -121,7 +122,7 @@ func (f *Flow) missingConsent(ctx context.Context, client identity.Client, a ide
 	if err != nil {
 		return nil, err
 	}
-	return without(a.Request.Scopes, agreed.Scopes...), nil
+	return without(a.Request.Consented(), agreed.Scopes...), nil
 }
 
 func onlyOffline(scopes []string) bool {

@@ -18,9 +18,9 @@ type Signer interface {
 }
 
 // idToken makes the ID token of a grant (OpenID Connect Core 1.0, 2 and 3.1.3.6). auth_time and sid are always in it, unless the
-// session has ended meanwhile, which only an offline grant survives; then sid is "". Claims about the person are not: they come from
-// the userinfo endpoint (Core 5.4). The client's id stands in azp and aud; zitadel's additional client_id claim is left out.
-func (s Settings) idToken(ctx context.Context, signer Signer, client identity.Client, g identity.Grant, sid, accessToken string, at time.Time) (string, error) {
+// session has ended meanwhile, which only an offline grant survives; then sid is "". Claims about the person come from the
+// userinfo endpoint (Core 5.4); only those in asked, which the claims parameter wanted here, are in it. The client's id stands in azp and aud; zitadel's additional client_id claim is left out.
+func (s Settings) idToken(ctx context.Context, signer Signer, client identity.Client, g identity.Grant, sid, accessToken string, asked map[string]any, at time.Time) (string, error) {
 	alg := signingAlg(client)
 	hash, err := oidc.ClaimHash(accessToken, jose.SignatureAlgorithm(alg))
 	if err != nil {
@@ -40,6 +40,7 @@ func (s Settings) idToken(ctx context.Context, signer Signer, client identity.Cl
 		},
 		AccessTokenHash: hash,
 		SessionID:       sid,
+		Claims:          asked,
 	})
 	if err != nil {
 		return "", fmt.Errorf("protocol: ID token for client %q: %w", client.ID, err)

@@ -32,6 +32,7 @@ type Refresh struct {
 	Tx       Transactions
 	Grants   identity.Grants
 	Activity signout.Activity
+	Users    userReader
 	Signer   Signer
 	Reuse    *Reuse
 }
@@ -125,7 +126,11 @@ func (r *Refresh) refreshedIDToken(ctx context.Context, client identity.Client, 
 	if !state.SessionLive(now) || state.ParticipationEnded {
 		sid = ""
 	}
-	return r.idToken(ctx, r.Signer, client, grant, sid, access, now)
+	asked, err := askedInIDToken(ctx, r.Users, grant)
+	if err != nil {
+		return "", err
+	}
+	return r.idToken(ctx, r.Signer, client, grant, sid, access, asked, now)
 }
 
 // narrowed returns the scopes that were asked for, all granted ones when none were.

@@ -11,10 +11,12 @@ import (
 )
 
 // Responder sends authorization responses, codes and errors alike, by query or by form post (RFC 6749, 4.1.2; OAuth 2.0 Form Post
-// Response Mode). Each carries state, unchanged, and iss (RFC 9207).
+// Response Mode). Each carries state, unchanged, iss (RFC 9207), and, if it goes to a page of the web, session_state (Session Management
+// 1.0, 3).
 type Responder struct {
-	Issuer string
-	Pages  *browser.Renderer
+	Issuer  string
+	Cookies browser.Cookies
+	Pages   *browser.Renderer
 }
 
 func (r Responder) code(c echo.Context, t target, code string) error {
@@ -28,7 +30,8 @@ func (r Responder) fail(c echo.Context, t target, err *oidc.Error) error {
 }
 
 func (r Responder) send(c echo.Context, t target, fields ...browser.Field) error {
-	fields = append(fields, browser.Field{Name: "state", Value: t.State}, browser.Field{Name: "iss", Value: r.Issuer})
+	fields = append(fields, browser.Field{Name: "state", Value: t.State}, browser.Field{Name: "iss", Value: r.Issuer},
+		browser.Field{Name: "session_state", Value: r.sessionState(c, t)})
 	if t.Mode != string(oidc.ResponseModeFormPost) {
 		h := c.Response().Header()
 		h.Set("Cache-Control", "no-store")
@@ -43,4 +46,13 @@ func (r Responder) send(c echo.Context, t target, fields ...browser.Field) error
 		}
 	}
 	return r.Pages.FormPost(c, t.RedirectURI, filled)
+}
+
+// sessionState is "" for a client without pages, which has nothing to embed an iframe in.
+func (r Responder) sessionState(c echo.Context, t target) string {
+	origin := browser.Origin(t.RedirectURI)
+	if origin == "" {
+		return ""
+	}
+	return browser.SessionState(t.Client.ID, origin, r.Cookies.EnsureState(c.Response(), c.Request()), browser.NewSecret())
 }

@@ -39,6 +39,7 @@ const (
 	PathRevoke            = "/revoke"
 	PathEndSession        = "/end_session"
 	PathEndSessionConfirm = "/end_session/confirm"
+	PathCheckSession      = "/check_session"
 	PathLogout            = "/logout"
 	PathLogoutConfirm     = "/logout/confirm"
 	PathAPILogout         = "/api/logout"

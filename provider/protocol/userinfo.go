@@ -31,7 +31,7 @@ type tokenReader interface {
 //  1. Take the access token from the header, or from the body of a POST; from the URL it is refused.
 //  2. It must be a live access token of ours (401) with the scope openid (403).
 //  3. Note the session's activity.
-//  4. Answer with the claims that the token's scopes allow, sub always among them.
+//  4. Answer with the claims that the token's scopes allow and those that the claims parameter asked for here, sub always among them.
 type Userinfo struct {
 	Settings
 	Grants   tokenReader
@@ -74,7 +74,9 @@ func (u *Userinfo) Handle(c echo.Context) error {
 	case err != nil:
 		return unavailable(err)
 	}
-	return c.JSON(http.StatusOK, claimsFor(user, state.Token.Scopes))
+	claims := claimsFor(user, state.Token.Scopes)
+	addAsked(claims, user, state.Grant.Claims.Userinfo)
+	return c.JSON(http.StatusOK, claims)
 }
 
 // token finds the access token. Two of them in one request are refused (RFC 6750, 2).

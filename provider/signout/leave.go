@@ -1,6 +1,7 @@
 package signout
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -30,6 +31,7 @@ type Leaver struct {
 	Engine  Engine
 	Tx      Transactions
 	Cookies browser.Cookies
+	Pages   *browser.Renderer
 	Wait    time.Duration // how long the person waits at most for relying parties to confirm; 0: not at all
 }
 
@@ -49,10 +51,12 @@ type Next struct {
 //  1. In one transaction: Engine.End, then next.Also. A client that hangs up does not undo it.
 //  2. The cookie is dropped if the session was this browser's.
 //  3. Wait at most l.Wait for the first answers of relying parties.
-//  4. Redirect to the validated URI with state (RP-Initiated Logout 1.0, 3), or to the page of receipts.
+//  4. If relying parties have pages for it, a page that embeds them and then goes on by itself (Front-Channel Logout 1.0, 3).
+//  5. Redirect to the validated URI with state (RP-Initiated Logout 1.0, 3), or to the page of receipts.
 //
 // Errors are those of the engine, and then nothing has ended.
 func (l *Leaver) Leave(c echo.Context, req logout.Request, next Next) error {
+	req.BrowserSessionID = req.Target.SessionID
 	out, err := l.End(c.Request().Context(), req, next.Also)
 	if err != nil {
 		return err
@@ -65,6 +69,13 @@ func (l *Leaver) Leave(c echo.Context, req logout.Request, next Next) error {
 		if next.RedirectURI == "" {
 			l.Cookies.SetReceipt(c.Response(), out.LogoutID)
 		}
+	}
+	if len(out.Frames) > 0 {
+		frames := make([]browser.Frame, len(out.Frames))
+		for i, f := range out.Frames {
+			frames[i] = browser.Frame{Name: cmp.Or(f.Name, f.ClientID), URI: f.URI}
+		}
+		return l.Pages.Frontchannel(c, frames, next.location())
 	}
 	return l.Go(c, next)
 }
@@ -90,11 +101,15 @@ func (l *Leaver) Go(c echo.Context, next Next) error {
 	h := c.Response().Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
-	to := Location(DonePath, browser.Field{Name: "client_id", Value: next.ClientID})
-	if next.RedirectURI != "" {
-		to = Location(next.RedirectURI, browser.Field{Name: "state", Value: next.State})
+	return c.Redirect(http.StatusSeeOther, next.location())
+}
+
+// location is where the browser goes in the end.
+func (n Next) location() string {
+	if n.RedirectURI != "" {
+		return Location(n.RedirectURI, browser.Field{Name: "state", Value: n.State})
 	}
-	return c.Redirect(http.StatusSeeOther, to)
+	return Location(DonePath, browser.Field{Name: "client_id", Value: n.ClientID})
 }
 
 // UserActor names the person in front of the browser as the one who asked for a logout.

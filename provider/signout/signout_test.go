@@ -111,10 +111,10 @@ func TestLeave(t *testing.T) {
 		next    signout.Next
 		err     error
 		to      string
-		cookies int // dropped and set
+		cookies int // dropped and set, the browser state among them
 	}{
-		"to the app":        {next: signout.Next{RedirectURI: "https://app.example.com/bye", State: "s", DropCookie: true}, to: "https://app.example.com/bye?state=s", cookies: 1},
-		"to the receipts":   {next: signout.Next{ClientID: "app", DropCookie: true}, to: "/logged_out?client_id=app", cookies: 2},
+		"to the app":        {next: signout.Next{RedirectURI: "https://app.example.com/bye", State: "s", DropCookie: true}, to: "https://app.example.com/bye?state=s", cookies: 2},
+		"to the receipts":   {next: signout.Next{ClientID: "app", DropCookie: true}, to: "/logged_out?client_id=app", cookies: 3},
 		"of another device": {next: signout.Next{}, to: "/logged_out", cookies: 1},
 		"engine fails":      {err: failed},
 		"the rest fails":    {next: signout.Next{Also: func(context.Context) error { return failed }}},
@@ -128,6 +128,9 @@ func TestLeave(t *testing.T) {
 			rec := httptest.NewRecorder()
 			c := echo.New().NewContext(httptest.NewRequestWithContext(gone, http.MethodGet, "/logout", nil), rec)
 			err := l.Leave(c, logout.Request{Cause: logout.CauseRedirect, Target: logout.Target{SessionID: "s"}}, test.next)
+			if e.ended[0].BrowserSessionID != "s" {
+				t.Error("the engine does not know whose browser waits")
+			}
 			if e.ctxErr != nil {
 				t.Error("End ran in the context of a client that hung up")
 			}

@@ -144,6 +144,6 @@ func (s *Store) LogoutClient(ctx context.Context, id string) (logout.Client, err
 	}
 	return logout.Client{
 		ID: c.ID, Name: c.Name, BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelSessionRequired: c.BackchannelLogoutSessionRequired,
-		SigningAlg: c.IDTokenSigningAlg, AllowPrivateNetwork: c.AllowPrivateNetwork,
+		FrontchannelLogoutURI: c.FrontchannelLogoutURI, SigningAlg: c.IDTokenSigningAlg, AllowPrivateNetwork: c.AllowPrivateNetwork,
 	}, nil
 }

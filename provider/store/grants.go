@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -16,16 +17,41 @@ type Grants struct{ db *database.DB }
 // Create implements identity.Grants.
 func (g *Grants) Create(ctx context.Context, grant identity.Grant, tokens ...identity.Token) error {
 	return g.db.Tx(ctx, func(ctx context.Context) error {
-		_, err := exec(g.db.Writer(ctx), "storing a grant",
-			`INSERT INTO grants (id, client_id, subject, session_id, sid, scopes, offline, nonce, auth_time, created_at, revoked_at)
-			VALUES `+placeholders(1, 11),
-			grant.ID, grant.ClientID, grant.Subject, grant.SessionID, grant.SID, joinScopes(grant.Scopes), grant.Offline, grant.Nonce,
+		claims, err := encodeClaims(grant.Claims)
+		if err != nil {
+			return err
+		}
+		_, err = exec(g.db.Writer(ctx), "storing a grant",
+			`INSERT INTO grants (id, client_id, subject, session_id, sid, scopes, offline, nonce, claims, auth_time, created_at, revoked_at)
+			VALUES `+placeholders(1, 12),
+			grant.ID, grant.ClientID, grant.Subject, grant.SessionID, grant.SID, joinScopes(grant.Scopes), grant.Offline, grant.Nonce, claims,
 			database.Micros(grant.AuthTime), database.Micros(grant.CreatedAt), database.NullMicros(grant.RevokedAt))
 		if err != nil {
 			return err
 		}
 		return g.insert(ctx, grant.ID, tokens)
 	})
+}
+
+// encodeClaims returns "" for a request for nothing, which almost all are.
+func encodeClaims(c identity.ClaimsRequest) (string, error) {
+	if c.Empty() {
+		return "", nil
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("store: a claims request: %w", err)
+	}
+	return string(text), nil
+}
+
+func decodeClaims(text string) (identity.ClaimsRequest, error) {
+	var c identity.ClaimsRequest
+	if text == "" {
+		return c, nil
+	}
+	err := json.Unmarshal([]byte(text), &c)
+	return c, err
 }
 
 // insert stores the tokens of a grant.
@@ -52,7 +78,7 @@ func (g *Grants) insert(ctx context.Context, grantID string, tokens []identity.T
 func (g *Grants) Token(ctx context.Context, hash []byte) (identity.TokenState, error) {
 	var (
 		s                                identity.TokenState
-		tokenScopes, grantScopes         string
+		tokenScopes, grantScopes, claims string
 		issued, expires, auth, created   int64
 		rotated, revoked                 *int64
 		ended, idle, absolute, partEnded *int64
@@ -60,7 +86,7 @@ func (g *Grants) Token(ctx context.Context, hash []byte) (identity.TokenState, e
 	)
 	err := row(g.db.Reader(ctx).Raw(`
 		SELECT t.kind, t.client_id, t.scopes, t.issued_at, t.expires_at, t.rotated_at,
-			g.id, g.client_id, g.subject, g.session_id, g.sid, g.scopes, g.offline, g.nonce, g.auth_time, g.created_at, g.revoked_at,
+			g.id, g.client_id, g.subject, g.session_id, g.sid, g.scopes, g.offline, g.nonce, g.claims, g.auth_time, g.created_at, g.revoked_at,
 			s.ended_at, s.idle_until, s.expires_at, p.sid IS NOT NULL, p.ended_at
 		FROM tokens t
 		JOIN grants g ON g.id = t.grant_id
@@ -70,9 +96,12 @@ func (g *Grants) Token(ctx context.Context, hash []byte) (identity.TokenState, e
 		"reading a token", identity.ErrNoToken,
 		&s.Token.Kind, &s.Token.ClientID, &tokenScopes, &issued, &expires, &rotated,
 		&s.Grant.ID, &s.Grant.ClientID, &s.Grant.Subject, &s.Grant.SessionID, &s.Grant.SID, &grantScopes, &s.Grant.Offline, &s.Grant.Nonce,
-		&auth, &created, &revoked, &ended, &idle, &absolute, &participates, &partEnded)
+		&claims, &auth, &created, &revoked, &ended, &idle, &absolute, &participates, &partEnded)
 	if err != nil {
 		return identity.TokenState{}, err
+	}
+	if s.Grant.Claims, err = decodeClaims(claims); err != nil {
+		return identity.TokenState{}, fmt.Errorf("store: claims of grant %s: %w", s.Grant.ID, err)
 	}
 	s.Token.Hash, s.Token.GrantID, s.Token.Scopes = hash, s.Grant.ID, splitScopes(tokenScopes)
 	s.Token.IssuedAt, s.Token.ExpiresAt, s.Token.RotatedAt = database.Time(issued), database.Time(expires), database.NullTime(rotated)

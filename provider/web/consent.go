@@ -60,7 +60,7 @@ func (h *Consent) Get(c echo.Context) error {
 		FormAction: []string{a.Request.RedirectURI}, // the answer ends, over redirects, at the app
 		Data: browser.ConsentPage{
 			ID: a.ID, ClientName: displayName(client), ClientURI: webURI(client.URI), PolicyURI: webURI(client.PolicyURI), TosURI: webURI(client.TosURI),
-			Username: user.Username, Scopes: describe(a.Request.Scopes), CSRF: h.Cookies.CSRF(c.Response(), c.Request()),
+			Username: user.Username, Scopes: describe(a.Request.Consented()), CSRF: h.Cookies.CSRF(c.Response(), c.Request()),
 		},
 	})
 }
@@ -86,7 +86,7 @@ func (h *Consent) Post(c echo.Context) error {
 	}
 	now := h.Now()
 	err = h.Tx.Tx(ctx, func(ctx context.Context) error {
-		if err := h.Agreements.Agree(ctx, identity.Consent{Subject: user.ID, ClientID: a.ClientID, Scopes: a.Request.Scopes, GrantedAt: now}); err != nil {
+		if err := h.Agreements.Agree(ctx, identity.Consent{Subject: user.ID, ClientID: a.ClientID, Scopes: a.Request.Consented(), GrantedAt: now}); err != nil {
 			return err
 		}
 		return h.Authorizations.Progress(ctx, a.ID, time.Time{}, now)

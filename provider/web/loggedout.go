@@ -69,7 +69,7 @@ func (h *LoggedOut) page(ctx context.Context, logoutID string) (browser.LoggedOu
 		return page, nil
 	}
 	soon := false
-	var retrying, failed []string
+	var asked, retrying, failed []string
 	for _, receipt := range leastCertain(receipts) {
 		client, err := h.client(ctx, receipt.ClientID)
 		if err != nil {
@@ -80,6 +80,8 @@ func (h *LoggedOut) page(ctx context.Context, logoutID string) (browser.LoggedOu
 		switch app.State {
 		case markTold:
 			page.Told++
+		case markAsked:
+			asked = append(asked, app.Name)
 		case markRetrying:
 			retrying = append(retrying, app.Name)
 			soon = soon || receipt.State == logout.StatePending || receipt.NextAt.Sub(now) < refreshSoon
@@ -89,7 +91,7 @@ func (h *LoggedOut) page(ctx context.Context, logoutID string) (browser.LoggedOu
 		page.Apps = append(page.Apps, app)
 	}
 	page.Total, page.Retrying = len(page.Apps), len(retrying) > 0
-	page.Summary = summarise(page.Told, page.Total, retrying, failed)
+	page.Summary = summarise(page.Told, page.Total, asked, retrying, failed)
 	if soon && now.Sub(began) < refreshFor {
 		page.RefreshSeconds = int(refreshEvery / time.Second)
 	}
@@ -109,20 +111,30 @@ func (h *LoggedOut) client(ctx context.Context, id string) (identity.Client, err
 }
 
 // leastCertain keeps one receipt per client, in the order in which they come: several of its sessions may have ended at once, and
-// the app counts as told only when it knows of all of them.
+// the app counts as told only when it knows of all of them. What this browser asked an app beside another channel adds nothing to what that
+// channel knows.
 func leastCertain(receipts []logout.Receipt) []logout.Receipt {
 	rank := func(s logout.State) int {
 		switch mark, _ := describeState(s); mark {
 		case markTold:
 			return 0
-		case markFailed:
+		case markAsked:
 			return 1
-		default:
+		case markFailed:
 			return 2
+		default:
+			return 3
 		}
+	}
+	elsewhere := map[string]bool{}
+	for _, receipt := range receipts {
+		elsewhere[receipt.ClientID] = elsewhere[receipt.ClientID] || receipt.Channel != logout.ChannelFrontchannel
 	}
 	var kept []logout.Receipt
 	for _, receipt := range receipts {
+		if receipt.Channel == logout.ChannelFrontchannel && elsewhere[receipt.ClientID] {
+			continue
+		}
 		i := slices.IndexFunc(kept, func(k logout.Receipt) bool { return k.ClientID == receipt.ClientID })
 		switch {
 		case i < 0:

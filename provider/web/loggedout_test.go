@@ -25,8 +25,9 @@ func (s *site) receipt(logoutID string) {
 
 func TestLoggedOut(t *testing.T) {
 	type told struct {
-		client string
-		state  logout.State
+		client  string
+		state   logout.State
+		channel logout.Channel
 	}
 	const refresh = `<meta http-equiv="refresh" content="3">`
 	tests := []struct {
@@ -39,41 +40,49 @@ func TestLoggedOut(t *testing.T) {
 		hasNot  []string
 	}{
 		{name: "nobody took part", has: []string{"Your session in this browser has ended."}, hasNot: []string{refresh, `id="apps"`}},
-		{name: "one", told: []told{{"shop", logout.StateDelivered}}, summary: "Your app has confirmed that you are signed out.", hasNot: []string{refresh}},
+		{name: "one", told: []told{{client: "shop", state: logout.StateDelivered}}, summary: "Your app has confirmed that you are signed out.", hasNot: []string{refresh}},
 		{
-			name: "all", told: []told{{"shop", logout.StateDelivered}, {"payroll", logout.StateSuperseded}},
+			name: "all", told: []told{{client: "shop", state: logout.StateDelivered}, {client: "payroll", state: logout.StateSuperseded}},
 			summary: "All 2 apps have confirmed that you are signed out.", hasNot: []string{refresh},
 		},
 		{
-			name: "one is retried soon", told: []told{{"shop", logout.StateDelivered}, {"payroll", logout.StateRetrying}}, next: 5 * time.Second,
+			name: "one is retried soon", told: []told{{client: "shop", state: logout.StateDelivered}, {client: "payroll", state: logout.StateRetrying}}, next: 5 * time.Second,
 			summary: "Signed out of 1 of 2. Payroll is being retried.", has: []string{refresh, "keeps itself up to date"},
 		},
 		{
-			name: "one is retried much later", told: []told{{"shop", logout.StateDelivered}, {"payroll", logout.StateRetrying}}, next: time.Hour,
+			name: "one is retried much later", told: []told{{client: "shop", state: logout.StateDelivered}, {client: "payroll", state: logout.StateRetrying}}, next: time.Hour,
 			summary: "Signed out of 1 of 2. Payroll is being retried.", has: []string{`id="again" href="/logged_out"`}, hasNot: []string{refresh},
 		},
 		{
-			name: "a tab left open", told: []told{{"payroll", logout.StatePending}}, later: 4 * time.Minute,
+			name: "a tab left open", told: []told{{client: "payroll", state: logout.StatePending}}, later: 4 * time.Minute,
 			summary: "Signed out of 0 of 1. Payroll is being retried.", hasNot: []string{refresh},
 		},
 		{
-			name: "nobody else's business after a while", told: []told{{"payroll", logout.StatePending}}, later: 16 * time.Minute,
+			name: "nobody else's business after a while", told: []told{{client: "payroll", state: logout.StatePending}}, later: 16 * time.Minute,
 			has: []string{"Your session in this browser has ended."}, hasNot: []string{"Payroll", refresh},
 		},
 		{
-			name: "failed and unreachable", told: []told{{"shop", logout.StateDead}, {"payroll", logout.StateUnreachable}, {"wiki", logout.StateRejected}},
+			name: "failed and unreachable", told: []told{{client: "shop", state: logout.StateDead}, {client: "payroll", state: logout.StateUnreachable}, {client: "wiki", state: logout.StateRejected}},
 			summary: "Signed out of 0 of 3. Shop, Payroll and wiki could not be told.", has: []string{"It could not be reached", "It has no way to be told"}, hasNot: []string{refresh},
 		},
 		{
-			name: "one app, two sessions", told: []told{{"shop", logout.StateDelivered}, {"payroll", logout.StateDelivered}, {"payroll", logout.StatePending}},
+			name: "one app, two sessions", told: []told{{client: "shop", state: logout.StateDelivered}, {client: "payroll", state: logout.StateDelivered}, {client: "payroll", state: logout.StatePending}},
 			summary: "Signed out of 1 of 2. Payroll is being retried.", has: []string{refresh},
 		},
 		{
-			name: "many", told: []told{{"a", logout.StatePending}, {"b", logout.StatePending}, {"c", logout.StatePending}, {"d", logout.StatePending}},
+			name: "asked by the browser", told: []told{{client: "shop", state: logout.StateDelivered}, {"payroll", logout.StateUnconfirmed, logout.ChannelFrontchannel}},
+			summary: "Signed out of 1 of 2. Payroll has been asked by this browser and cannot confirm it.", has: []string{`class="asked"`}, hasNot: []string{refresh},
+		},
+		{
+			name: "told, and asked besides", told: []told{{client: "payroll", state: logout.StateDelivered}, {"payroll", logout.StateUnconfirmed, logout.ChannelFrontchannel}},
+			summary: "Your app has confirmed that you are signed out.", hasNot: []string{`class="asked"`},
+		},
+		{
+			name: "many", told: []told{{client: "a", state: logout.StatePending}, {client: "b", state: logout.StatePending}, {client: "c", state: logout.StatePending}, {client: "d", state: logout.StatePending}},
 			summary: "Signed out of 0 of 4. 4 apps are being retried.",
 		},
 		{
-			name: "hostile name", told: []told{{"evil", logout.StateDelivered}, {"<b>gone</b>", logout.StateDead}},
+			name: "hostile name", told: []told{{client: "evil", state: logout.StateDelivered}, {client: "<b>gone</b>", state: logout.StateDead}},
 			summary: "Signed out of 1 of 2. &lt;b&gt;gone&lt;/b&gt; could not be told.", has: []string{"&lt;script&gt;"}, hasNot: []string{"<script", "<b>"},
 		},
 	}
@@ -82,7 +91,7 @@ func TestLoggedOut(t *testing.T) {
 			s := newSite(t)
 			for _, to := range test.told {
 				s.receipts["l-1"] = append(s.receipts["l-1"], logout.Receipt{
-					LogoutID: "l-1", ClientID: to.client, State: to.state, CreatedAt: s.now, NextAt: s.now.Add(test.later + test.next),
+					LogoutID: "l-1", ClientID: to.client, State: to.state, Channel: to.channel, CreatedAt: s.now, NextAt: s.now.Add(test.later + test.next),
 				})
 			}
 			s.now = s.now.Add(test.later)

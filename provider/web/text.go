@@ -66,6 +66,7 @@ func describe(scopes []string) []browser.ScopeText {
 // The marks of the page "you are logged out".
 const (
 	markTold     = "told"
+	markAsked    = "asked"
 	markRetrying = "retrying"
 	markFailed   = "failed"
 )
@@ -81,6 +82,8 @@ func describeState(s logout.State) (mark, text string) {
 		return markRetrying, "Is being told now"
 	case logout.StateRetrying:
 		return markRetrying, "No answer yet, we keep trying"
+	case logout.StateUnconfirmed:
+		return markAsked, "This browser has asked it to sign you out. Whether it did, nobody can tell from here."
 	case logout.StateUnreachable:
 		return markFailed, "It has no way to be told. Open it and log out there."
 	default: // rejected, dead
@@ -89,7 +92,7 @@ func describeState(s logout.State) (mark, text string) {
 }
 
 // summarise says it all in one or two sentences: "Signed out of 5 of 6. Payroll is being retried."
-func summarise(told, total int, retrying, failed []string) string {
+func summarise(told, total int, asked, retrying, failed []string) string {
 	var s string
 	switch {
 	case told == total && total == 1:
@@ -98,6 +101,9 @@ func summarise(told, total int, retrying, failed []string) string {
 		s = fmt.Sprintf("All %d apps have confirmed that you are signed out.", total)
 	default:
 		s = fmt.Sprintf("Signed out of %d of %d.", told, total)
+	}
+	if len(asked) > 0 {
+		s += fmt.Sprintf(" %s %s been asked by this browser and cannot confirm it.", enumerate(asked), hasHave(asked))
 	}
 	if len(retrying) > 0 {
 		s += fmt.Sprintf(" %s %s being retried.", enumerate(retrying), isAre(retrying))
@@ -113,6 +119,13 @@ func isAre(names []string) string {
 		return "is"
 	}
 	return "are"
+}
+
+func hasHave(names []string) string {
+	if len(names) == 1 {
+		return "has"
+	}
+	return "have"
 }
 
 // enumerate joins up to three names, and counts beyond that.
