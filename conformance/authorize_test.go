@@ -228,7 +228,7 @@ func TestFormPost_2_Response(t *testing.T) {
 	alice := w.browser()
 	page := alice.logIn(alice.get("/authorize", request("shop", "response_mode", "form_post")), "alice")
 	f := page.want(200).form()
-	if f.action != callback("shop") || f.method != "post" || len(f.fields) != 3 || f.fields.Get("code") == "" || f.fields.Get("state") != "s" || f.fields.Get("iss") != w.issuer {
+	if f.action != callback("shop") || f.method != "post" || len(f.fields) != 4 || f.fields.Get("session_state") == "" || f.fields.Get("code") == "" || f.fields.Get("state") != "s" || f.fields.Get("iss") != w.issuer {
 		t.Errorf("form %+v", f)
 	}
 	w.exchange("shop", f.fields.Get("code")).want(200)

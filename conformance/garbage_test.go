@@ -45,6 +45,7 @@ func endpoints() []endpoint {
 		{"/login", []string{"id", "csrf", "username", "password"}},
 		{"/consent", []string{"id", "csrf", "decision", "as"}},
 		{"/logged_out", []string{"client_id"}},
+		{"/check_session", nil},
 		{"/end_session", []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", "kept"}},
 		{"/end_session/confirm", []string{"kept", "csrf"}},
 		{"/logout", []string{"client_id", "redirect_uri", "oauth_token", "state", "kept"}},
