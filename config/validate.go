@@ -138,6 +138,9 @@ func (c *Config) checkNumbers(r *report) {
 	positive("tokens.id", c.Tokens.ID)
 	positive("tokens.refresh", c.Tokens.Refresh)
 	notNegative("keys.rotate_every", c.Keys.RotateEvery)
+	if every := c.Keys.RotateEvery; every > 0 && every < time.Hour {
+		r.add("keys.rotate_every", "%v is too short: a key is published before it signs; write 1h or more (0 never rotates)", every)
+	}
 	notNegative("keys.keep_retired", c.Keys.KeepRetired)
 	if keep := c.Keys.KeepRetired; keep > 0 && keep < c.Tokens.ID {
 		r.add("keys.keep_retired", "%v is shorter than tokens.id, %v: ID tokens would outlive their key; raise it", keep, c.Tokens.ID)
