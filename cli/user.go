@@ -222,11 +222,17 @@ func told(out *logout.Outcome) string {
 	if out.LogoutID == "" {
 		return "No session was live."
 	}
-	apps := 0
+	return fmt.Sprintf("%s ended, %s to make: exeunt delivery list --logout %s",
+		counted(len(out.Sessions), "session"), counted(pending(out), "delivery"), out.LogoutID)
+}
+
+// pending counts the apps that can be told.
+func pending(out *logout.Outcome) int {
+	n := 0
 	for _, r := range out.Receipts {
 		if r.State == logout.StatePending {
-			apps++
+			n++
 		}
 	}
-	return fmt.Sprintf("%s ended, %s to make: exeunt delivery list --logout %s", counted(len(out.Sessions), "session"), counted(apps, "delivery"), out.LogoutID)
+	return n
 }

@@ -16,13 +16,12 @@ func (c *Config) checkClients(r *report) {
 		} else {
 			first[client.ClientID] = i
 		}
-		rules := clientRules{Client: client, r: r, path: path + ".", httpAllowed: !c.production()}
-		rules.checkIdentity()
-		rules.checkGrants()
-		rules.checkURIs()
-		rules.checkAlgorithm(c.SigningAlgorithms)
-		rules.checkOther()
+		c.rules(client, r, path+".").check(c.SigningAlgorithms)
 	}
+}
+
+func (c *Config) rules(client *Client, r *report, path string) clientRules {
+	return clientRules{Client: client, r: r, path: path, httpAllowed: !c.production()}
 }
 
 // clientRules checks one client.
@@ -31,6 +30,16 @@ type clientRules struct {
 	r           *report
 	path        string // with the final dot
 	httpAllowed bool   // for all its URIs
+	secretKept  bool   // it has a secret that only its hash is known of
+}
+
+// check checks everything. algorithms are the provider's.
+func (c clientRules) check(algorithms []string) {
+	c.checkIdentity()
+	c.checkGrants()
+	c.checkURIs()
+	c.checkAlgorithm(algorithms)
+	c.checkOther()
 }
 
 func (c clientRules) add(key, format string, args ...any) { c.r.add(c.path+key, format, args...) }
@@ -50,7 +59,7 @@ func (c clientRules) checkIdentity() {
 	c.oneOf("token_endpoint_auth_method", c.TokenEndpointAuthMethod, AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthNone)
 	needsSecret := c.TokenEndpointAuthMethod == AuthBasic || c.TokenEndpointAuthMethod == AuthPost
 	switch {
-	case needsSecret && c.ClientSecret == "":
+	case needsSecret && c.ClientSecret == "" && !c.secretKept:
 		c.add("client_secret", "is missing, %s needs it; make one with: openssl rand -hex 32 (or set token_endpoint_auth_method: none for a public client)", c.TokenEndpointAuthMethod)
 	case c.TokenEndpointAuthMethod == AuthNone && c.ClientSecret != "":
 		c.add("client_secret", "contradicts token_endpoint_auth_method: none; remove one of the two keys")

@@ -45,12 +45,15 @@ func hasPath(issuer string) bool {
 }
 
 // refuseLater reports every key that is set to something which this version does not have.
-func (c *Config) refuseLater(r *report) {
+func (c *Config) refuseLater(r *report) { refuseLater(reflect.ValueOf(*c), "", r) }
+
+// refuseLater is for a value whose keys have the pattern, such as "clients[]".
+func refuseLater(of reflect.Value, pattern string, r *report) {
 	rows := map[string]laterKey{}
 	for _, row := range laterKeys {
 		rows[row.key] = row
 	}
-	visit(reflect.ValueOf(*c), "", "", func(path, pattern string, v reflect.Value) {
+	visit(of, "", pattern, func(path, pattern string, v reflect.Value) {
 		row, ok := rows[pattern]
 		if ok && row.matches(v) {
 			r.add(path, "%s is not available in this version; %s", row.feature, row.advice)

@@ -68,7 +68,7 @@ func (p planner) plan(ctx context.Context, id string, req Request, at time.Time,
 		case client.BackchannelLogoutURI == "":
 			d.State, d.SettledAt, d.LastError = StateUnreachable, at, "the client registered no backchannel_logout_uri"
 		default:
-			d.URI, d.Alg = client.BackchannelLogoutURI, client.SigningAlg
+			d.URI, d.Alg, d.Private = client.BackchannelLogoutURI, client.SigningAlg, client.AllowPrivateNetwork
 		}
 		plan.Deliveries = append(plan.Deliveries, d)
 	}
