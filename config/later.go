@@ -16,8 +16,6 @@ type laterKey struct {
 
 var laterKeys = []laterKey{
 	{key: "issuer", feature: "an issuer with a path", advice: "use a host of its own, such as https://id.example.com", when: hasPath},
-	{key: "tls.cert_file", feature: "serving TLS", advice: "remove the key and let a reverse proxy terminate TLS"},
-	{key: "tls.key_file", feature: "serving TLS", advice: "remove the key and let a reverse proxy terminate TLS"},
 	{key: "logout.fanout", feature: "fanout all", advice: "use participating", when: is(FanoutAll)},
 	{key: "registration.initial_access_tokens", feature: "dynamic client registration", advice: "remove the key"},
 	{key: "smtp.address", feature: "sending e-mail", advice: "remove the key"},

@@ -27,6 +27,7 @@ func (c *Config) check(r *report) {
 		r.add("issuer", "%v", err)
 	}
 	c.checkListeners(r)
+	c.checkTLS(r)
 	c.checkProxies(r)
 	checkDatabase(c.Database, r)
 	c.checkSecrets(r)
@@ -53,6 +54,15 @@ func (c *Config) checkListeners(r *report) {
 	listener("listen", c.Listen)
 	if c.AdminListen != "" {
 		listener("admin_listen", c.AdminListen)
+	}
+}
+
+func (c *Config) checkTLS(r *report) {
+	switch {
+	case c.TLS.CertFile != "" && c.TLS.KeyFile == "":
+		r.add("tls.cert_file", "is given without tls.key_file; set that too, to the file of the certificate's private key")
+	case c.TLS.KeyFile != "" && c.TLS.CertFile == "":
+		r.add("tls.key_file", "is given without tls.cert_file; set that too, to the file of the certificate")
 	}
 }
 
