@@ -34,6 +34,7 @@ func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (prov
 		Retention: cfg.Retention, TrustedProxies: cfg.TrustedNetworks(), Logger: log,
 	}
 	p.Tokens.Code, p.Tokens.Access, p.Tokens.ID, p.Tokens.Refresh = cfg.Tokens.Code, cfg.Tokens.Access, cfg.Tokens.ID, cfg.Tokens.Refresh
+	p.Rotation.Every, p.Rotation.KeepRetired = cfg.Keys.RotateEvery, cfg.Keys.KeepRetired
 	p.Sessions.Idle, p.Sessions.Absolute = cfg.Sessions.Idle, cfg.Sessions.Absolute
 	for _, u := range cfg.Users {
 		p.Users = append(p.Users, provider.User{

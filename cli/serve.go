@@ -19,7 +19,7 @@ func serveCommand() *command {
 	return &command{
 		path:    "exeunt serve",
 		summary: "Run the provider.",
-		details: "SIGINT or SIGTERM ends it: running requests and deliveries finish first, for at most 25 s. A second signal ends it at once; no logout is\n" +
+		details: "With tls.cert_file and tls.key_file it serves TLS, and takes a renewed certificate within seconds, or at SIGHUP. SIGINT or SIGTERM ends it: running requests and deliveries finish first, for at most 25 s. A second signal ends it at once; no logout is\n" +
 			"lost by that, deliveries go on at the next start or on another node.",
 		example: "exeunt serve --config exeunt.yaml",
 		setup: func(flags *flag.FlagSet) runFunc {
@@ -38,7 +38,7 @@ func serveCommand() *command {
 // serve runs a node until ctx is done:
 //
 //  1. Open and claim the database, migrate it, make signing keys, start the background work.
-//  2. Listen. Whoever can connect is served.
+//  2. Listen, with TLS if there is a certificate. Whoever can connect is served.
 //  3. At the end in reverse: stop accepting, finish requests, finish deliveries, close the database.
 func serve(ctx context.Context, cfg *config.Config, warnings []config.Warning, env Env) (err error) {
 	log := newLogger(env.Stderr, cfg.Log)
@@ -49,6 +49,12 @@ func serve(ctx context.Context, cfg *config.Config, warnings []config.Warning, e
 		log.Warn("development: signing keys are encrypted with a published key, because the issuer is a loopback address and `secrets` is empty")
 	}
 	defer func() { err = interrupted(ctx, err) }()
+	var own *certificate
+	if cfg.TLS != (config.TLS{}) {
+		if own, err = newCertificate(cfg.TLS, log); err != nil {
+			return err
+		}
+	}
 	n, err := openNode(ctx, cfg, log)
 	if err != nil {
 		return err
@@ -60,6 +66,12 @@ func serve(ctx context.Context, cfg *config.Config, warnings []config.Warning, e
 	listener, err := listen(ctx, cfg.Listen, "`listen` in the configuration")
 	if err != nil {
 		return err
+	}
+	if own != nil {
+		listener = own.listener(listener)
+		watching, stop := context.WithCancel(ctx)
+		defer stop()
+		own.watch(watching)
 	}
 	log.Info("ready", "issuer", cfg.Issuer, "address", listener.Addr().String(), "database", cfg.Database, "version", versionName())
 	err = serveHTTP(ctx, listener, n.provider, drainGrace, log)

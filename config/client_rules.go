@@ -16,14 +16,12 @@ func (c *Config) checkClients(r *report) {
 		} else {
 			first[client.ClientID] = i
 		}
-		rules := clientRules{Client: client, r: r, path: path + ".", httpAllowed: !c.production()}
-		rules.checkIdentity()
-		rules.checkKeys()
-		rules.checkGrants()
-		rules.checkURIs()
-		rules.checkAlgorithm(c.SigningAlgorithms)
-		rules.checkOther()
+		c.rules(client, r, path+".").check(c.SigningAlgorithms)
 	}
+}
+
+func (c *Config) rules(client *Client, r *report, path string) clientRules {
+	return clientRules{Client: client, r: r, path: path, httpAllowed: !c.production()}
 }
 
 // clientRules checks one client.
@@ -32,6 +30,17 @@ type clientRules struct {
 	r           *report
 	path        string // with the final dot
 	httpAllowed bool   // for all its URIs
+	secretKept  bool   // it has a secret that only its hash is known of
+}
+
+// check checks everything. algorithms are the provider's.
+func (c clientRules) check(algorithms []string) {
+	c.checkIdentity()
+	c.checkKeys()
+	c.checkGrants()
+	c.checkURIs()
+	c.checkAlgorithm(algorithms)
+	c.checkOther()
 }
 
 func (c clientRules) add(key, format string, args ...any) { c.r.add(c.path+key, format, args...) }
@@ -52,7 +61,7 @@ func (c clientRules) checkIdentity() {
 	needsSecret := c.TokenEndpointAuthMethod == AuthBasic || c.TokenEndpointAuthMethod == AuthPost
 	withoutSecret := c.TokenEndpointAuthMethod == AuthNone || c.TokenEndpointAuthMethod == AuthPrivateKeyJWT
 	switch {
-	case needsSecret && c.ClientSecret == "":
+	case needsSecret && c.ClientSecret == "" && !c.secretKept:
 		c.add("client_secret", "is missing, %s needs it; make one with: openssl rand -hex 32 (or set token_endpoint_auth_method: none for a public client)", c.TokenEndpointAuthMethod)
 	case withoutSecret && c.ClientSecret != "":
 		c.add("client_secret", "contradicts token_endpoint_auth_method: %s; remove one of the two keys", c.TokenEndpointAuthMethod)

@@ -20,23 +20,31 @@ const (
 // readYAML reads a file's content into c. It uses the library's syntax tree only: what a plain scalar means is decided by the type of the
 // key, so that YAML 1.1's surprises (no, 0123, 1990-01-01) have no place, and every problem has its line.
 func readYAML(data []byte, c *Config, r *report) {
+	if root := readDocument(data, r); root != nil {
+		d := &decoder{r: r, values: maxValues}
+		d.value(root, reflect.ValueOf(c).Elem(), "", 0)
+	}
+}
+
+// readDocument reads YAML, or JSON, that holds one mapping. It returns nil when there is none, or when something was reported.
+func readDocument(data []byte, r *report) *yaml.Node {
 	if len(data) > maxFileSize {
 		r.add("", "the configuration is larger than %v; is it the right file?", Size(maxFileSize))
-		return
+		return nil
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	var documents []yaml.Node
 	if err := yaml.Load(joinSurrogates(data), &documents, yaml.WithAllDocuments()); err != nil {
 		at, message := syntaxProblem(err)
 		r.addAt(at, "", "%s", message)
-		return
+		return nil
 	}
 	if len(documents) == 0 {
-		return
+		return nil
 	}
 	if len(documents) > 1 {
 		r.addAt(origin{line: documents[1].Line}, "", "a second YAML document starts here; keep one")
-		return
+		return nil
 	}
 	root := &documents[0]
 	if root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
@@ -44,10 +52,9 @@ func readYAML(data []byte, c *Config, r *report) {
 	}
 	if root.Kind != yaml.MappingNode && !isNull(root) {
 		r.addAt(origin{line: root.Line}, "", "the file holds %s; write a mapping (key: value)", kindName(root))
-		return
+		return nil
 	}
-	d := &decoder{r: r, values: maxValues}
-	d.value(root, reflect.ValueOf(c).Elem(), "", 0)
+	return root
 }
 
 // syntaxProblem makes the library's error one line, without the text that it complains about: that may be part of a secret.

@@ -16,8 +16,6 @@ type laterKey struct {
 
 var laterKeys = []laterKey{
 	{key: "issuer", feature: "an issuer with a path", advice: "use a host of its own, such as https://id.example.com", when: hasPath},
-	{key: "tls.cert_file", feature: "serving TLS", advice: "remove the key and let a reverse proxy terminate TLS"},
-	{key: "tls.key_file", feature: "serving TLS", advice: "remove the key and let a reverse proxy terminate TLS"},
 	{key: "logout.fanout", feature: "fanout all", advice: "use participating", when: is(FanoutAll)},
 	{key: "registration.initial_access_tokens", feature: "dynamic client registration", advice: "remove the key"},
 	{key: "smtp.address", feature: "sending e-mail", advice: "remove the key"},
@@ -37,12 +35,15 @@ func hasPath(issuer string) bool {
 }
 
 // refuseLater reports every key that is set to something which this version does not have.
-func (c *Config) refuseLater(r *report) {
+func (c *Config) refuseLater(r *report) { refuseLater(reflect.ValueOf(*c), "", r) }
+
+// refuseLater is for a value whose keys have the pattern, such as "clients[]".
+func refuseLater(of reflect.Value, pattern string, r *report) {
 	rows := map[string]laterKey{}
 	for _, row := range laterKeys {
 		rows[row.key] = row
 	}
-	visit(reflect.ValueOf(*c), "", "", func(path, pattern string, v reflect.Value) {
+	visit(of, "", pattern, func(path, pattern string, v reflect.Value) {
 		row, ok := rows[pattern]
 		if ok && row.matches(v) {
 			r.add(path, "%s is not available in this version; %s", row.feature, row.advice)

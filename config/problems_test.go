@@ -94,9 +94,9 @@ func TestProblems(t *testing.T) {
 		{name: "database sqlite", yaml: dev("database: 'sqlite://exeunt.db'"), want: []string{`database: "sqlite://exeunt.db" has // after sqlite:`}},
 		{name: "database memory", yaml: dev("database: 'sqlite::memory:'"), want: []string{"database: is not the path of a file"}},
 		{name: "proxy", yaml: dev("outgoing: {proxy: 'user:hunter2@host'}"), want: []string{"outgoing.proxy: is not the URL of a proxy"}},
-		{name: "numbers", yaml: dev("tokens: {code: 11m, access: 0, refresh: -1h}\nkeys: {keep_retired: 1m}\nsessions: {idle: -1s}\nlogin: {max_failures: -1}\n" +
+		{name: "numbers", yaml: dev("tokens: {code: 11m, access: 0, refresh: -1h}\ntls: {key_file: key.pem}\nkeys: {rotate_every: 1m, keep_retired: 1m}\nsessions: {idle: -1s}\nlogin: {max_failures: -1}\n" +
 			"passwords: {memory: 8KiB, parallelism: 2}\nlogout: {workers: 0, attempt_timeout: 0}\nlisten: '8080'"), want: []string{
-			"tokens.code: 11m0s is too long", "tokens.access: 0s is too short", "tokens.refresh: -1h0m0s is too short", "keys.keep_retired: is shorter than tokens.id", "sessions.idle: -1s is negative",
+			"tokens.code: 11m0s is too long", "tokens.access: 0s is too short", "tokens.refresh: -1h0m0s is too short", "tls.key_file: is given without tls.cert_file", "keys.rotate_every: 1m0s is too short", "keys.keep_retired: is shorter than tokens.id", "sessions.idle: -1s is negative",
 			"login.max_failures: -1 is out of range", "passwords.memory: 8KiB is out of range", "logout.workers: 0 is out of range", "logout.attempt_timeout: too short", `listen: "8080" is not an address`,
 		}},
 		{name: "words", yaml: dev("log: {level: loud, format: xml}\nlogout: {fanout: some}"), want: []string{`log.level: "loud" is not known here; use debug, info, warn, error`, "log.format: use json, text", "logout.fanout: use participating"}},
@@ -106,7 +106,7 @@ func TestProblems(t *testing.T) {
 		}},
 		{name: "later", yaml: mark("registration: {initial_access_tokens: [hunter2]}\nsmtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
 			redirects+", allowed_origins: [https://x]"), want: []string{
-			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "smtp.address: not available", "smtp.password: not available", "tls.cert_file: not available",
+			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "smtp.address: not available", "smtp.password: not available", "tls.cert_file: is given without tls.key_file",
 			"logout.fanout: use participating", "clients[0].allowed_origins: not available",
 		}},
 		{name: "issuer path", yaml: "issuer: https://example.com/id\nsecrets: [" + secret32 + "]", want: []string{"issuer: an issuer with a path is not available in this version"}},

@@ -27,6 +27,7 @@ func (c *Config) check(r *report) {
 		r.add("issuer", "%v", err)
 	}
 	c.checkListeners(r)
+	c.checkTLS(r)
 	c.checkProxies(r)
 	checkDatabase(c.Database, r)
 	c.checkSecrets(r)
@@ -53,6 +54,15 @@ func (c *Config) checkListeners(r *report) {
 	listener("listen", c.Listen)
 	if c.AdminListen != "" {
 		listener("admin_listen", c.AdminListen)
+	}
+}
+
+func (c *Config) checkTLS(r *report) {
+	switch {
+	case c.TLS.CertFile != "" && c.TLS.KeyFile == "":
+		r.add("tls.cert_file", "is given without tls.key_file; set that too, to the file of the certificate's private key")
+	case c.TLS.KeyFile != "" && c.TLS.CertFile == "":
+		r.add("tls.key_file", "is given without tls.cert_file; set that too, to the file of the certificate")
 	}
 }
 
@@ -138,6 +148,9 @@ func (c *Config) checkNumbers(r *report) {
 	positive("tokens.id", c.Tokens.ID)
 	positive("tokens.refresh", c.Tokens.Refresh)
 	notNegative("keys.rotate_every", c.Keys.RotateEvery)
+	if every := c.Keys.RotateEvery; every > 0 && every < time.Hour {
+		r.add("keys.rotate_every", "%v is too short: a key is published before it signs; write 1h or more (0 never rotates)", every)
+	}
 	notNegative("keys.keep_retired", c.Keys.KeepRetired)
 	if keep := c.Keys.KeepRetired; keep > 0 && keep < c.Tokens.ID {
 		r.add("keys.keep_retired", "%v is shorter than tokens.id, %v: ID tokens would outlive their key; raise it", keep, c.Tokens.ID)

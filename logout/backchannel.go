@@ -61,7 +61,10 @@ func (b *backchannel) Notify(ctx context.Context, d Delivery) (Answer, error) {
 // receiver returns the client as it is registered now, or as it was when the session ended if it has been deleted since.
 func (b *backchannel) receiver(ctx context.Context, d Delivery) (Client, error) {
 	client, err := b.clients.LogoutClient(ctx, d.ClientID)
-	if errors.Is(err, ErrNoClient) || err == nil && client.BackchannelLogoutURI == "" {
+	switch {
+	case errors.Is(err, ErrNoClient):
+		return Client{ID: d.ClientID, BackchannelLogoutURI: d.URI, SigningAlg: d.Alg, AllowPrivateNetwork: d.Private}, nil
+	case err == nil && client.BackchannelLogoutURI == "":
 		return Client{ID: d.ClientID, BackchannelLogoutURI: d.URI, SigningAlg: d.Alg, AllowPrivateNetwork: client.AllowPrivateNetwork}, nil
 	}
 	return client, err

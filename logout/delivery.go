@@ -48,8 +48,9 @@ type Delivery struct {
 	Subject string
 
 	// Where it goes and how it is signed, used only when the client itself has been deleted meanwhile.
-	URI string
-	Alg string
+	URI     string
+	Alg     string
+	Private bool // it may be on a private or loopback address
 
 	Attempts   int // made so far
 	Rejections int // consecutive answers that mean "this token is invalid"

@@ -47,7 +47,7 @@ type Config struct {
 
 	AttemptTimeout time.Duration // Defaults to 10 s.
 	RetryFor       time.Duration // Defaults to 72 h; negative: one attempt only.
-	Workers        int           // logouts whose first attempts run at once on this node; defaults to 64
+	Workers        int           // logouts whose first attempts run at once on this node; defaults to 64; see NoEarlyStart
 
 	Now    func() time.Time // Defaults to time.Now.
 	Logger *slog.Logger     // Defaults to slog.Default.
@@ -68,6 +68,10 @@ type Engine struct {
 	closed   bool
 }
 
+// NoEarlyStart as Config.Workers is for a process that ends sessions and then itself: it attempts no delivery, so the job that carries them
+// is due at once, and a node that works jobs takes it within about a second.
+const NoEarlyStart = -1
+
 // insuranceMargin is added to the attempt timeout: the insurance job runs only when the ending node cannot be at it any more.
 const insuranceMargin = 5 * time.Second
 
@@ -85,7 +89,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.RetryFor == 0 {
 		cfg.RetryFor = 72 * time.Hour
 	}
-	if cfg.Workers <= 0 {
+	if cfg.Workers == 0 {
 		cfg.Workers = 64
 	}
 	if cfg.Now == nil {
@@ -99,7 +103,7 @@ func New(cfg Config) (*Engine, error) {
 		planner:  planner{issuer: cfg.Issuer, clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin},
 		limits:   newLimits(),
 		settler:  &settler{outbox: cfg.Store, now: cfg.Now, log: cfg.Logger},
-		slots:    make(chan struct{}, cfg.Workers),
+		slots:    make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress: make(map[string]*progress),
 		notifiers: map[Channel]Notifier{
 			ChannelBackchannel: &backchannel{issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now},

@@ -415,16 +415,19 @@ func TestRequestValidate(t *testing.T) {
 		req logout.Request
 		ok  bool
 	}{
-		"session":              {logout.Request{Cause: logout.CauseRedirect, Target: logout.Target{SessionID: "s"}}, true},
-		"everyone":             {logout.Request{Cause: logout.CauseAdmin, Target: logout.Target{Everyone: true}}, true},
-		"nothing":              {logout.Request{Cause: logout.CauseAdmin}, false},
-		"only an exception":    {logout.Request{Cause: logout.CauseAdmin, Target: logout.Target{ExceptSessionID: "s"}}, false},
-		"everyone and alice":   {logout.Request{Cause: logout.CauseAdmin, Target: logout.Target{Everyone: true, Subject: "alice"}}, false},
-		"no cause":             {logout.Request{Target: logout.Target{SessionID: "s"}}, false},
-		"one app of nobody":    {logout.Request{Cause: logout.CauseAccountApp, Target: logout.Target{ClientID: "c", OnlyParticipation: true}}, false},
-		"no app of alice":      {logout.Request{Cause: logout.CauseAccountApp, Target: logout.Target{Subject: "alice", OnlyParticipation: true}}, false},
-		"one app of alice":     {logout.Request{Cause: logout.CauseAccountApp, Target: logout.Target{Subject: "alice", ClientID: "c", OnlyParticipation: true}}, true},
-		"this and except that": {logout.Request{Cause: logout.CauseAccount, Target: logout.Target{SessionID: "s", ExceptSessionID: "t"}}, false},
+		"session":                      {logout.Request{Cause: logout.CauseRedirect, Target: logout.Target{SessionID: "s"}}, true},
+		"everyone":                     {logout.Request{Cause: logout.CauseAdmin, Target: logout.Target{Everyone: true}}, true},
+		"nothing":                      {logout.Request{Cause: logout.CauseAdmin}, false},
+		"only an exception":            {logout.Request{Cause: logout.CauseAdmin, Target: logout.Target{ExceptSessionID: "s"}}, false},
+		"everyone and alice":           {logout.Request{Cause: logout.CauseAdmin, Target: logout.Target{Everyone: true, Subject: "alice"}}, false},
+		"no cause":                     {logout.Request{Target: logout.Target{SessionID: "s"}}, false},
+		"one app of nobody":            {logout.Request{Cause: logout.CauseAccountApp, Target: logout.Target{ClientID: "c", OnlyParticipation: true}}, false},
+		"one app of everyone":          {logout.Request{Cause: logout.CauseAdmin, Target: logout.Target{ClientID: "c", Everyone: true, OnlyParticipation: true}}, true},
+		"every app of everyone":        {logout.Request{Cause: logout.CauseAdmin, Target: logout.Target{Everyone: true, OnlyParticipation: true}}, false},
+		"an app of everyone and alice": {logout.Request{Cause: logout.CauseAdmin, Target: logout.Target{ClientID: "c", Subject: "alice", Everyone: true, OnlyParticipation: true}}, false},
+		"no app of alice":              {logout.Request{Cause: logout.CauseAccountApp, Target: logout.Target{Subject: "alice", OnlyParticipation: true}}, false},
+		"one app of alice":             {logout.Request{Cause: logout.CauseAccountApp, Target: logout.Target{Subject: "alice", ClientID: "c", OnlyParticipation: true}}, true},
+		"this and except that":         {logout.Request{Cause: logout.CauseAccount, Target: logout.Target{SessionID: "s", ExceptSessionID: "t"}}, false},
 	} {
 		if err := test.req.Validate(); (err == nil) != test.ok || err != nil && !errors.Is(err, logout.ErrInvalidRequest) {
 			t.Errorf("%s: %v", name, err)

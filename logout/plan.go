@@ -74,7 +74,8 @@ func (p planner) tell(ctx context.Context, plan *Plan, part Participation) error
 	known, told := err == nil, len(plan.Deliveries)
 	if known && client.BackchannelLogoutURI != "" {
 		d := p.delivery(plan, part)
-		d.Channel, d.State, d.URI, d.Alg = ChannelBackchannel, StatePending, client.BackchannelLogoutURI, client.SigningAlg
+		d.Channel, d.State = ChannelBackchannel, StatePending
+		d.URI, d.Alg, d.Private = client.BackchannelLogoutURI, client.SigningAlg, client.AllowPrivateNetwork
 		plan.Deliveries = append(plan.Deliveries, d)
 	}
 	if known && client.FrontchannelLogoutURI != "" && plan.Request.BrowserSessionID == part.SessionID {

@@ -62,7 +62,7 @@ type Target struct {
 	ExceptSessionID string // spares this one; only beside another field
 
 	Everyone          bool // must be said: an empty target is refused
-	OnlyParticipation bool // the client named by ClientID leaves, its sessions live on
+	OnlyParticipation bool // the client named by ClientID leaves, its sessions live on; of all people only with Everyone
 }
 
 // Request asks to end sessions. It is the only way in: every handler, command and sweep builds one and gives it to Engine.End.
@@ -88,10 +88,11 @@ func (r Request) Validate() error {
 		return fmt.Errorf("%w: cause %q is unknown", ErrInvalidRequest, r.Cause)
 	case !named && !t.Everyone:
 		return fmt.Errorf("%w: the target is empty; name a session, subject, device or client, or set Everyone", ErrInvalidRequest)
-	case named && t.Everyone:
+	case t.OnlyParticipation && t.Everyone && t != (Target{ClientID: t.ClientID, OnlyParticipation: true, Everyone: true}),
+		named && t.Everyone && !t.OnlyParticipation:
 		return fmt.Errorf("%w: Everyone stands beside a narrower target; choose one", ErrInvalidRequest)
-	case t.OnlyParticipation && (t.ClientID == "" || t.Subject == "" && t.SessionID == ""):
-		return fmt.Errorf("%w: OnlyParticipation needs a client and a subject or session", ErrInvalidRequest)
+	case t.OnlyParticipation && (t.ClientID == "" || t.Subject == "" && t.SessionID == "" && !t.Everyone):
+		return fmt.Errorf("%w: OnlyParticipation needs a client, and a subject, a session or Everyone", ErrInvalidRequest)
 	case t.ExceptSessionID != "" && t.SessionID != "":
 		return fmt.Errorf("%w: ExceptSessionID has no meaning beside SessionID", ErrInvalidRequest)
 	}

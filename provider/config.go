@@ -15,6 +15,7 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/protocol"
+	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/signout"
 	"github.com/exeunt-id/exeunt/provider/store"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	DB         *database.DB     // open and migrated; the provider does not close it
 	Secrets    [][32]byte       // newest first: the first encrypts, all of them decrypt
 	Algorithms []string         // of signatures: RS256, ES256, EdDSA
+	Rotation   signing.Rotation // of signing keys; zero: they are kept as they are
 	Outgoing   *logout.Outgoing // for calls to relying parties
 
 	Tokens   protocol.Lifetimes      // none of them 0

@@ -42,20 +42,11 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	p := &Provider{
-		cfg: cfg, store: store.New(cfg.DB, cfg.Now), sessions: logoutstore.New(cfg.DB), passwords: identity.NewPasswords(cfg.Password),
-	}
-	p.keyring = signing.NewKeyring(signing.Options{
-		Keys: p.store.Keys, Secrets: cfg.Secrets, Algorithms: cfg.Algorithms, Now: cfg.Now, Logger: cfg.Logger,
-	})
-	var err error
-	p.engine, err = logout.New(logout.Config{
-		Issuer: cfg.Issuer, Store: p.sessions, Clients: p.store, Signer: p.keyring, Outgoing: cfg.Outgoing, InEnd: p.store.InEnd,
-		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: cfg.Logout.Workers, Now: cfg.Now, Logger: cfg.Logger,
-	})
+	o, err := wire(cfg, cfg.Logout.Workers)
 	if err != nil {
 		return nil, err
 	}
+	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine}
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err

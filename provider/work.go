@@ -12,6 +12,8 @@ import (
 const (
 	// sweepEvery is how soon the relying parties of a session hear that its lifetime has passed.
 	sweepEvery = 30 * time.Second
+	// rotateEvery is how soon a signing key is made, activated or removed whose time has come.
+	rotateEvery = 30 * time.Second
 	// cleanEvery is how often what is no longer needed is deleted.
 	cleanEvery = 10 * time.Minute
 	// keepExpired is how long codes and tokens are kept beyond their expiry, so that one that is used again is still recognised.
@@ -30,6 +32,7 @@ type work struct {
 //  2. Users and clients are as the configuration says; clients that were removed from it are named in a warning, and stay.
 //  3. This node works jobs: insurance and retries of deliveries.
 //  4. It sweeps: sessions past their lifetime end, what nobody needs any more is deleted.
+//  5. It rotates signing keys.
 //
 // Start once; Stop ends it.
 func (p *Provider) Start(ctx context.Context) error {
@@ -44,6 +47,7 @@ func (p *Provider) Start(ctx context.Context) error {
 	}
 	ctx, p.work.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	p.work.group.Go(func() { p.every(ctx, sweepEvery, p.sweep) })
+	p.work.group.Go(func() { p.every(ctx, rotateEvery, p.keyring.Rotate) })
 	p.work.group.Go(func() { p.every(ctx, cleanEvery, p.clean) })
 	return nil
 }

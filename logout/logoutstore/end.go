@@ -70,10 +70,14 @@ func (s *Store) endParticipations(ctx context.Context, _ string, req logout.Requ
 		return nil, nil, fmt.Errorf("logoutstore: locking sessions: %w", res.Error)
 	}
 	var left []participationRow
-	for _, row := range rows {
+	for some := range slices.Chunk(rows, chunk) {
+		ids := make([]string, len(some))
+		for i, row := range some {
+			ids[i] = row.ID
+		}
 		var gone []participationRow
-		res := s.db.Writer(ctx).Raw("UPDATE logout_participations SET ended_at = ? WHERE session_id = ? AND client_id = ? AND ended_at IS NULL RETURNING "+participationColumns,
-			database.Micros(at), row.ID, req.Target.ClientID).Scan(&gone)
+		res := s.db.Writer(ctx).Raw("UPDATE logout_participations SET ended_at = ? WHERE session_id IN ? AND client_id = ? AND ended_at IS NULL RETURNING "+participationColumns,
+			database.Micros(at), ids, req.Target.ClientID).Scan(&gone)
 		if res.Error != nil {
 			return nil, nil, fmt.Errorf("logoutstore: ending participations: %w", res.Error)
 		}

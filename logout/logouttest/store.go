@@ -247,6 +247,17 @@ func testOnlyParticipation(t *testing.T, s Opened) {
 	if back.SID == p.Leaving[0].SID {
 		t.Error("a client that came back has its old sid: the late logout token would end the new login")
 	}
+	bob := start(t, s, "bob", "shop", "bank")
+	p, err = end(t.Context(), s, logout.CauseAdmin, logout.Target{ClientID: "shop", Everyone: true, OnlyParticipation: true})
+	must(t, err)
+	if len(p.Leaving) != 2 || len(p.Sessions) != 2 || p.Leaving[0].ClientID != "shop" || p.Leaving[1].ClientID != "shop" {
+		t.Errorf("leaving = %+v, want the shop of alice and of bob", p.Leaving)
+	}
+	for _, id := range []string{session.ID, bob.ID} {
+		if parts, err := s.Store.Participations(t.Context(), id); err != nil || len(parts) != 1 || parts[0].ClientID != "bank" {
+			t.Errorf("%+v, %v; want the bank to stay", parts, err)
+		}
+	}
 }
 
 func testRollback(t *testing.T, s Opened) {

@@ -14,6 +14,9 @@ import (
 // ErrNoClient says that no client has that client_id.
 var ErrNoClient = errors.New("identity: no such client")
 
+// ErrIDTaken says that another client has that client_id.
+var ErrIDTaken = errors.New("identity: the client_id is taken")
+
 // Client is a relying party. The JSON names are those of OpenID Connect Dynamic Client Registration 1.0, RFC 7591 and the logout
 // specifications; the ones at the end are ours.
 type Client struct {

@@ -35,6 +35,8 @@ func (p *people) UserByName(_ context.Context, name string) (User, error) {
 	return User{}, ErrNoUser
 }
 
+func (p *people) Lock(context.Context, User) error { return nil }
+
 func (p *people) SetPasswordHash(_ context.Context, id, old, hash string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -22,6 +22,9 @@ type User struct {
 // ErrNoUser says that no user has that name or id.
 var ErrNoUser = errors.New("identity: no such user")
 
+// ErrNameTaken says that another user has that name.
+var ErrNameTaken = errors.New("identity: the username is taken")
+
 // ErrLoginFailed says that name and password do not belong together, without saying which of them is wrong.
 var ErrLoginFailed = errors.New("identity: wrong username or password")
 
@@ -36,6 +39,10 @@ type Users interface {
 	// SetPasswordHash replaces a user's password hash old by another of the same password (a rehash with raised parameters). It does
 	// nothing when the stored hash is no longer old: a password that was changed meanwhile must not come back.
 	SetPasswordHash(ctx context.Context, id, old, hash string) error
+
+	// Lock holds the user's row until the transaction in ctx ends, so that a user who is disabled or deleted, or whose password is changed,
+	// at this moment gets no session that the change does not end. ErrLoginFailed when one of these has happened since user was read.
+	Lock(ctx context.Context, user User) error
 }
 
 // Failures counts failed logins for throttling, over all nodes. A key is an account or a network address.

@@ -113,9 +113,29 @@ func (s *snapshot) unchanged(sk identity.SigningKey) *key {
 		return nil
 	}
 	k := s.byID[sk.ID]
-	if k == nil || active(k.stored) != active(sk) || k.stored.Algorithm != sk.Algorithm ||
+	if k == nil || k.stored.State() != sk.State() || !k.stored.ActivateAt.Equal(sk.ActivateAt) || k.stored.Algorithm != sk.Algorithm ||
 		!bytes.Equal(k.stored.Sealed, sk.Sealed) || !bytes.Equal(k.stored.Public, sk.Public) {
 		return nil
 	}
 	return k
+}
+
+// next returns the key that is to sign next with an algorithm, or nil.
+func (s *snapshot) next(alg string) *identity.SigningKey {
+	for _, k := range s.byID {
+		if k.stored.Algorithm == alg && k.stored.State() == identity.KeyNext {
+			next := k.stored
+			return &next
+		}
+	}
+	return nil
+}
+
+// stored returns all keys as they are kept, oldest first.
+func (s *snapshot) stored() []identity.SigningKey {
+	all := make([]identity.SigningKey, len(s.set.Keys))
+	for i, public := range s.set.Keys {
+		all[i] = s.byID[public.KeyID].stored
+	}
+	return all
 }

@@ -56,7 +56,7 @@ type key struct {
 }
 
 // active reports whether the key signs.
-func active(k identity.SigningKey) bool { return !k.ActivatedAt.IsZero() && k.RetiredAt.IsZero() }
+func active(k identity.SigningKey) bool { return k.State() == identity.KeyActive }
 
 // parse reads a stored key. The private half of one that does not sign stays closed: an old secret may be long gone when only the
 // signatures of its time are still to be verified.

@@ -24,6 +24,8 @@ var ErrNoKey = errors.New("signing: no such key")
 // Options are what a Keyring needs.
 type Options struct {
 	Keys       identity.Keys
+	NextKeys   identity.NextKeys // what Rotate and RotateNow write to
+	Rotation   Rotation
 	Secrets    [][32]byte // newest first: the first seals, all of them open
 	Algorithms []string   // RS256, ES256, EdDSA: an active key of each must exist
 	Now        func() time.Time
@@ -33,6 +35,8 @@ type Options struct {
 // Keyring signs with the active keys and publishes all of them. Safe for concurrent use.
 type Keyring struct {
 	store      identity.Keys
+	nextKeys   identity.NextKeys
+	rotation   Rotation
 	algorithms []string
 	sealers    func() ([]*sealer, error) // newest secret first
 	now        func() time.Time
@@ -52,7 +56,7 @@ func NewKeyring(o Options) *Keyring {
 	}
 	secrets := slices.Clone(o.Secrets)
 	return &Keyring{
-		store: o.Keys, algorithms: slices.Clone(o.Algorithms), now: o.Now, log: o.Logger,
+		store: o.Keys, nextKeys: o.NextKeys, rotation: o.Rotation, algorithms: slices.Clone(o.Algorithms), now: o.Now, log: o.Logger,
 		sealers: sync.OnceValues(func() ([]*sealer, error) { return newSealers(secrets) }),
 		rsa:     make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
@@ -117,6 +121,16 @@ func (k *Keyring) reload(ctx context.Context) (*snapshot, error) {
 	k.reading.Lock()
 	defer k.reading.Unlock()
 	return k.read(ctx)
+}
+
+// openStored opens the private half of a key as if it signed.
+func (k *Keyring) openStored(sk identity.SigningKey) (*key, error) {
+	sealers, err := k.sealers()
+	if err != nil {
+		return nil, err
+	}
+	sk.ActivatedAt = k.now()
+	return parse(sk, sealers)
 }
 
 // generate makes a key pair, ready to be stored as the active one.

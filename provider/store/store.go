@@ -43,6 +43,7 @@ var (
 	_ identity.Grants         = (*Grants)(nil)
 	_ identity.Consents       = (*Consents)(nil)
 	_ identity.Keys           = (*Keys)(nil)
+	_ identity.NextKeys       = (*Keys)(nil)
 	_ identity.Failures       = (*Failures)(nil)
 	_ identity.Assertions     = (*Assertions)(nil)
 )

@@ -32,14 +32,20 @@ func (u *Users) find(ctx context.Context, where, value string) (identity.User, e
 	if !storable(value) {
 		return identity.User{}, identity.ErrNoUser
 	}
+	return scanUser(func(dest ...any) error {
+		return row(u.db.Reader(ctx).Raw(selectUser+where, value), "reading a user", identity.ErrNoUser, dest...)
+	})
+}
+
+// scanUser reads the columns of selectUser.
+func scanUser(scan func(dest ...any) error) (identity.User, error) {
 	var (
 		user             identity.User
 		claims           string
 		disabled         *int64
 		created, updated int64
 	)
-	err := row(u.db.Reader(ctx).Raw(selectUser+where, value), "reading a user", identity.ErrNoUser,
-		&user.ID, &user.Username, &user.PasswordHash, &user.Email, &claims, &user.Admin, &disabled, &created, &updated)
+	err := scan(&user.ID, &user.Username, &user.PasswordHash, &user.Email, &claims, &user.Admin, &disabled, &created, &updated)
 	if err != nil {
 		return identity.User{}, err
 	}

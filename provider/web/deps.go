@@ -23,6 +23,7 @@ type Authenticator interface {
 // Users finds people by their id; identity.Users has it.
 type Users interface {
 	User(ctx context.Context, id string) (identity.User, error)
+	Lock(ctx context.Context, user identity.User) error
 }
 
 // Sessions starts and renews sessions; logout.Sessions has it.

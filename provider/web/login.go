@@ -115,6 +115,10 @@ func (h *Login) Post(c echo.Context) error {
 		if errors.Is(err, identity.ErrNoAuthorization) {
 			return expired(err)
 		}
+		if errors.Is(err, identity.ErrLoginFailed) {
+			form.Error = textLoginFailed
+			return h.show(c, http.StatusUnprocessableEntity, page, form)
+		}
 		return err
 	}
 	h.Cookies.SetSession(c.Response(), secret)
@@ -152,6 +156,9 @@ func (h *Login) show(c echo.Context, status int, page browser.Page, form browser
 // logIn is step 4, inside the transaction.
 func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, authorizationID, secret string) error {
 	now := h.Now()
+	if err := h.Users.Lock(ctx, user); err != nil {
+		return err
+	}
 	renewed, err := h.renewOrEnd(ctx, c, user, secret, now)
 	if err != nil {
 		return err

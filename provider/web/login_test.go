@@ -73,6 +73,7 @@ func TestLoginRefused(t *testing.T) {
 		},
 		{name: "busy", form: good, prepare: func(s *site, _ url.Values) { s.loginErr = identity.ErrBusy }, status: 503, text: "try again in a few seconds", retryAfter: "5"},
 		{name: "store broken", form: good, prepare: func(s *site, _ url.Values) { s.loginErr = errStore }, status: 500, text: "Something went wrong"},
+		{name: "disabled meanwhile", form: good, prepare: func(s *site, _ url.Values) { s.gone = true }, status: 422, text: "do not belong together"},
 		{name: "commit fails", form: good, prepare: func(s *site, _ url.Values) { s.commitErr = errStore }, status: 500, text: "Something went wrong"},
 		{name: "no token", form: good, prepare: func(s *site, form url.Values) { s.token(); form.Set("csrf", "x") }, status: 403, text: "could not be accepted"},
 		{

@@ -40,6 +40,7 @@ type world struct {
 	ends           []logout.Request
 
 	loginErr  error // instead of checking the password
+	gone      bool  // the person was disabled between password and session
 	commitErr error // the transaction fails when it should commit
 	storeErr  error // everything read fails
 }
@@ -115,6 +116,14 @@ func (a authorizations) Progress(ctx context.Context, id string, loggedInAt, con
 	}
 	a.authorizations[id] = found
 	return nil
+}
+
+// Lock finds that the person was disabled when gone says so.
+func (w *world) Lock(ctx context.Context, _ identity.User) error {
+	if w.gone {
+		return identity.ErrLoginFailed
+	}
+	return write(ctx)
 }
 
 func (w *world) Agree(ctx context.Context, c identity.Consent) error {

@@ -1,0 +1,115 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/identity"
+)
+
+// userPage is how many users are read at once.
+const userPage = 500
+
+// Users calls fn for each user, by name, until it returns an error, which is returned.
+func (o *Operator) Users(ctx context.Context, fn func(identity.User) error) error {
+	after := ""
+	for {
+		users, err := o.store.Users.List(ctx, after, userPage)
+		if err != nil {
+			return err
+		}
+		for _, user := range users {
+			if err := fn(user); err != nil {
+				return err
+			}
+			after = user.Username
+		}
+		if len(users) < userPage {
+			return nil
+		}
+	}
+}
+
+// User finds a user by name or, when nobody has that name, by id; identity.ErrNoUser.
+func (o *Operator) User(ctx context.Context, nameOrID string) (identity.User, error) {
+	user, err := o.store.Users.UserByName(ctx, nameOrID)
+	if errors.Is(err, identity.ErrNoUser) {
+		user, err = o.store.Users.User(ctx, nameOrID)
+	}
+	if err != nil {
+		return identity.User{}, fmt.Errorf("user %q: %w", nameOrID, err)
+	}
+	return user, nil
+}
+
+// CreateUser stores a new user, whose entry has been checked, and returns them. identity.ErrNameTaken.
+func (o *Operator) CreateUser(ctx context.Context, u User) (identity.User, error) {
+	hash := u.PasswordHash
+	if u.Password != "" {
+		var err error
+		if hash, err = o.passwords.Hash(ctx, u.Password); err != nil {
+			return identity.User{}, err
+		}
+	}
+	now := o.cfg.Now().UTC()
+	user := identity.User{
+		ID: logout.NewID(), Username: u.Username, PasswordHash: hash, Email: u.Email, Claims: u.Claims, Admin: u.Admin, CreatedAt: now, UpdatedAt: now,
+	}
+	return user, o.store.Users.Create(ctx, user)
+}
+
+// SetPassword changes a user's password and, in the same transaction, ends their sessions and revokes their offline grants: whoever
+// knew the old one is out.
+func (o *Operator) SetPassword(ctx context.Context, user identity.User, password string, actor logout.Actor) (*logout.Outcome, error) {
+	hash, err := o.passwords.Hash(ctx, password)
+	if err != nil {
+		return nil, err
+	}
+	return o.endWith(ctx, logout.CausePasswordChanged, user, actor, func(ctx context.Context) error {
+		return o.store.Users.ChangePassword(ctx, user.ID, hash)
+	})
+}
+
+// DisableUser keeps a user from logging in and, in the same transaction, ends their sessions and revokes their offline grants. It may be
+// repeated.
+func (o *Operator) DisableUser(ctx context.Context, user identity.User, actor logout.Actor) (*logout.Outcome, error) {
+	return o.endWith(ctx, logout.CauseUserDisabled, user, actor, func(ctx context.Context) error {
+		_, err := o.store.Users.SetDisabled(ctx, user.ID, o.cfg.Now().UTC())
+		return err
+	})
+}
+
+// EnableUser lets a disabled user log in again. It reports false when the user was not disabled.
+func (o *Operator) EnableUser(ctx context.Context, user identity.User) (bool, error) {
+	return o.store.Users.SetDisabled(ctx, user.ID, noTime)
+}
+
+// DeleteUser deletes a user and, in the same transaction, ends their sessions and revokes their offline grants. A user of the
+// configuration is refused: the next start would bring the name back.
+func (o *Operator) DeleteUser(ctx context.Context, user identity.User, actor logout.Actor) (*logout.Outcome, error) {
+	if slices.ContainsFunc(o.cfg.Users, func(u User) bool { return u.Username == user.Username }) {
+		return nil, fmt.Errorf("user %q is in the configuration file, and would be created again at the next start; remove the entry from `users` first, or disable the user",
+			user.Username)
+	}
+	return o.endWith(ctx, logout.CauseUserDeleted, user, actor, func(ctx context.Context) error {
+		return o.store.Users.Delete(ctx, user.ID)
+	})
+}
+
+// endWith makes a change and ends the user's sessions for it, both or neither. The change comes first: it takes the user's row, for which
+// a login that is about to start a session waits (see identity.Users.Lock).
+func (o *Operator) endWith(ctx context.Context, cause logout.Cause, user identity.User, actor logout.Actor, change func(context.Context) error) (*logout.Outcome, error) {
+	var out *logout.Outcome
+	err := o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
+		if err := change(ctx); err != nil {
+			return err
+		}
+		var err error
+		out, err = o.End(ctx, logout.Request{Cause: cause, Actor: actor, Target: logout.Target{Subject: user.ID}})
+		return err
+	})
+	return out, err
+}

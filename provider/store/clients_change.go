@@ -1,0 +1,104 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/provider/identity"
+)
+
+// ClientRecord is a client with where it came from.
+type ClientRecord struct {
+	identity.Client
+	Configured bool // the configuration file is its source: changes are made there
+}
+
+const selectClient = `SELECT id, secret_hash, metadata, configured, created_at, updated_at FROM clients WHERE `
+
+// Record returns a client as it is stored now, not out of memory; identity.ErrNoClient.
+func (c *Clients) Record(ctx context.Context, id string) (ClientRecord, error) {
+	if !storable(id) {
+		return ClientRecord{}, identity.ErrNoClient
+	}
+	return scanClient(func(dest ...any) error {
+		return row(c.db.Reader(ctx).Raw(selectClient+`id = ?`, id), "reading a client", identity.ErrNoClient, dest...)
+	})
+}
+
+// List returns at most limit clients whose ids come after a given one, by id.
+func (c *Clients) List(ctx context.Context, after string, limit int) ([]ClientRecord, error) {
+	var all []ClientRecord
+	err := rows(c.db.Reader(ctx).Raw(selectClient+`id > ? ORDER BY id LIMIT ?`, after, limit), "listing clients", func(r *sql.Rows) error {
+		client, err := scanClient(r.Scan)
+		all = append(all, client)
+		return err
+	})
+	return all, err
+}
+
+// scanClient reads the columns of selectClient.
+func scanClient(scan func(dest ...any) error) (ClientRecord, error) {
+	var (
+		record           ClientRecord
+		id, metadata     string
+		secret           []byte
+		created, updated int64
+	)
+	if err := scan(&id, &secret, &metadata, &record.Configured, &created, &updated); err != nil {
+		return ClientRecord{}, err
+	}
+	if err := json.Unmarshal([]byte(metadata), &record.Client); err != nil {
+		return ClientRecord{}, fmt.Errorf("store: metadata of client %q: %w", id, err)
+	}
+	record.ID, record.SecretHash, record.CreatedAt, record.UpdatedAt = id, secret, database.Time(created), database.Time(updated)
+	return record, nil
+}
+
+// Create stores a new client that does not come from the configuration; identity.ErrIDTaken when there is one of that id.
+func (c *Clients) Create(ctx context.Context, client identity.Client) error {
+	metadata, err := json.Marshal(client)
+	if err != nil {
+		return fmt.Errorf("store: metadata of client %q: %w", client.ID, err)
+	}
+	now := database.Micros(c.now())
+	return c.change(ctx, func(ctx context.Context) error {
+		return once(c.db.Writer(ctx), "storing a client", fmt.Errorf("%w: %q", identity.ErrIDTaken, client.ID),
+			`INSERT INTO clients (id, secret_hash, metadata, configured, created_at, updated_at) VALUES `+placeholders(1, 6)+` ON CONFLICT (id) DO NOTHING`,
+			client.ID, nullBytes(client.SecretHash), string(metadata), false, now, now)
+	})
+}
+
+// Update replaces the metadata and the secret of a client that does not come from the configuration; identity.ErrNoClient when there is none.
+func (c *Clients) Update(ctx context.Context, client identity.Client) error {
+	metadata, err := json.Marshal(client)
+	if err != nil {
+		return fmt.Errorf("store: metadata of client %q: %w", client.ID, err)
+	}
+	return c.change(ctx, func(ctx context.Context) error {
+		return once(c.db.Writer(ctx), "updating a client", identity.ErrNoClient,
+			`UPDATE clients SET secret_hash = ?, metadata = ?, updated_at = ? WHERE id = ? AND NOT configured`,
+			nullBytes(client.SecretHash), string(metadata), database.Micros(c.now()), client.ID)
+	})
+}
+
+// Delete deletes a client, and what people have agreed to for it; identity.ErrNoClient when there is none.
+func (c *Clients) Delete(ctx context.Context, id string) error {
+	return c.change(ctx, func(ctx context.Context) error {
+		if err := once(c.db.Writer(ctx), "deleting a client", identity.ErrNoClient, `DELETE FROM clients WHERE id = ?`, id); err != nil {
+			return err
+		}
+		_, err := exec(c.db.Writer(ctx), "deleting a client's consents", `DELETE FROM consents WHERE client_id = ?`, id)
+		return err
+	})
+}
+
+// change makes a change in a transaction, after which nothing that was read before it, or inside it, is remembered.
+func (c *Clients) change(ctx context.Context, fn func(context.Context) error) error {
+	return c.db.Tx(ctx, func(ctx context.Context) error {
+		c.db.AfterTx(ctx, func(bool) { c.forget() })
+		return fn(ctx)
+	})
+}
