@@ -76,7 +76,7 @@ func TestClient(t *testing.T) {
 		session, grants := s.login("alice", "till", "wiki")
 		other, others := s.login("bob", "till")
 		old := s.grant("bob", "till", "an ended session", "a sid of it")
-		s.run("", "client", "delete", "till").check(t, 0, []string{"till is deleted. It left 2 sessions, 2 deliveries to make: exeunt delivery list --logout "}, nil)
+		s.run("", "client", "delete", "till").check(t, 0, []string{"till is deleted. It left 3 sessions, 3 deliveries to make: exeunt delivery list --logout "}, nil)
 		if s.ended(session) || s.ended(other) {
 			t.Error("sessions ended with the client")
 		}

@@ -170,7 +170,7 @@ func TestUser(t *testing.T) {
 		for i, test := range []struct {
 			args, stdin, says, cause string
 		}{
-			{"disable", "", "is disabled. 1 session ended, 2 deliveries to make: exeunt delivery list --logout ", "user_disabled"},
+			{"disable", "", "is disabled. 1 session ended, 3 deliveries to make: exeunt delivery list --logout ", "user_disabled"},
 			{"set-password --password-stdin", "looking-glass\r\n", "has a new password. 1 session ended", "password_changed"},
 			{"delete", "", "is deleted. 1 session ended", "user_deleted"},
 		} {
@@ -185,16 +185,17 @@ func TestUser(t *testing.T) {
 			if s.alive(grants[0]) || s.alive(grants[1]) || s.alive(old) || !s.alive(kept[0]) {
 				t.Errorf("%s: offline grants alive: %t, %t, of an ended session %t, somebody else's %t", test.args, s.alive(grants[0]), s.alive(grants[1]), s.alive(old), s.alive(kept[0]))
 			}
-			s.told("shop", i+1)
+			s.told("shop", 2*(i+1)) // of the session, and of the one that had ended
 			s.told("wiki", i+1)
 			t.Logf("%s: apps were told %v after the command's start", test.args, time.Since(began))
 		}
 		s.run("", "user", "show", "alice").check(t, 1, nil, []string{"there is no user alice"})
 		s.run("", "user", "delete", "fixed").check(t, 1, nil, []string{"is in the configuration file", "disable the user"})
 
-		// Whose sessions are all over loses the offline grants all the same.
+		// Whose sessions are all over loses the offline grants all the same, and their clients are told.
 		old := s.grant(s.subject("fixed"), "shop", "an ended session", "a sid of it")
-		s.run("", "user", "disable", "fixed").check(t, 0, []string{"No session was live"}, nil)
+		s.run("", "user", "disable", "fixed").check(t, 0, []string{"0 sessions ended, 1 delivery to make"}, nil)
+		s.told("shop", 7)
 		if s.alive(old) {
 			t.Error("an offline grant outlives its disabled user")
 		}

@@ -16,7 +16,8 @@ type PlanFunc func(ctx context.Context, sessions []Session, leaving []Participat
 type Ender interface {
 	// End does, in one transaction (the one in ctx if there is one): marks the target's live sessions as ended by the logout id, or with
 	// OnlyParticipation its participations; only then reads who took part; asks plan; writes the logout, its deliveries and, when any is
-	// pending, its insurance job. When nothing was live it writes nothing, does not ask plan, and returns nil. For CauseIdle and
+	// pending, its insurance job. When nothing was live it does not ask plan, unless the request ReachesOffline; when there is no plan it
+	// writes nothing and returns nil. For CauseIdle and
 	// CauseExpired only sessions that have passed a lifetime count as the target's: one may have become active since it was found.
 	End(ctx context.Context, id string, req Request, at time.Time, plan PlanFunc) (*Plan, error)
 
@@ -40,6 +41,11 @@ type Config struct {
 	Clients  Clients
 	Signer   Signer
 	Outgoing *Outgoing
+
+	// Surviving, if set, finds the participations of sessions that ended before, of which a grant with offline_access survives that the
+	// request's target names. It runs inside the ending transaction for requests that ReachesOffline; the clients leave and are told.
+	// What it returns may contain participations that end right now.
+	Surviving func(ctx context.Context, req Request) ([]Participation, error)
 
 	// InEnd, if set, runs inside the transaction that ends sessions, after planning: what it does in ctx happens with the logout or not at
 	// all. The provider revokes tokens that would outlive the session there.
@@ -132,6 +138,10 @@ func (e *Engine) End(ctx context.Context, req Request) (*Outcome, error) {
 	id := NewID()
 	var slot bool
 	plan, err := e.cfg.Store.End(ctx, id, req, at, func(ctx context.Context, sessions []Session, leaving []Participation) (*Plan, error) {
+		leaving, err := e.withSurviving(ctx, req, leaving)
+		if err != nil || len(sessions)+len(leaving) == 0 {
+			return nil, err
+		}
 		plan, err := e.planner.plan(ctx, id, req, at, sessions, leaving)
 		if err != nil {
 			return nil, err
@@ -161,6 +171,28 @@ func (e *Engine) End(ctx context.Context, req Request) (*Outcome, error) {
 		out.Receipts = append(out.Receipts, d.Receipt())
 	}
 	return out, nil
+}
+
+// withSurviving adds the participations that only offline grants have kept.
+func (e *Engine) withSurviving(ctx context.Context, req Request, leaving []Participation) ([]Participation, error) {
+	if e.cfg.Surviving == nil || !req.ReachesOffline() {
+		return leaving, nil
+	}
+	surviving, err := e.cfg.Surviving(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]bool, len(leaving))
+	for _, p := range leaving {
+		known[p.SID] = true
+	}
+	for _, p := range surviving {
+		if !known[p.SID] {
+			known[p.SID] = true
+			leaving = append(leaving, p)
+		}
+	}
+	return leaving, nil
 }
 
 // reserve takes a place for an early start, if one is free.

@@ -76,6 +76,12 @@ type Request struct {
 	BrowserSessionID string
 }
 
+// ReachesOffline reports whether the logout is also about sessions that ended before: those of which a grant with offline_access survives,
+// which dies now and whose client is told now. A single session that has ended stays as it is.
+func (r Request) ReachesOffline() bool {
+	return r.Cause.RevokesOffline() && r.Cause != CauseTokenReuse && r.Target.SessionID == ""
+}
+
 // ErrInvalidRequest is the parent of every refusal of Validate.
 var ErrInvalidRequest = errors.New("logout: invalid request")
 

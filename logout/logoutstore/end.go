@@ -27,10 +27,10 @@ func (s *Store) End(ctx context.Context, id string, req logout.Request, at time.
 			mark = s.endParticipations
 		}
 		ended, leaving, err := mark(ctx, id, req, at)
-		if err != nil || len(ended) == 0 {
+		if err != nil || len(ended) == 0 && !req.ReachesOffline() {
 			return err
 		}
-		if p, err = plan(ctx, ended, leaving); err != nil {
+		if p, err = plan(ctx, ended, leaving); err != nil || p == nil {
 			return err
 		}
 		return s.write(ctx, p)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"strings"
 
@@ -41,6 +42,22 @@ func (s *Store) InEnd(ctx context.Context, plan *logout.Plan) error {
 	}
 	where, args := surviving(plan.Request.Target)
 	return s.revokeOffline(ctx, now, where, args...)
+}
+
+// Surviving is the logout engine's other hook: it finds the participations of ended sessions whose offline grants die with the request, so
+// that their clients are told.
+func (s *Store) Surviving(ctx context.Context, req logout.Request) ([]logout.Participation, error) {
+	where, args := surviving(req.Target)
+	var found []logout.Participation
+	query := s.db.Writer(ctx).Raw(`SELECT DISTINCT sid, session_id, client_id, subject FROM grants WHERE offline AND revoked_at IS NULL AND sid <> '' AND `+where+`
+		AND NOT EXISTS (SELECT 1 FROM logout_sessions live WHERE live.id = grants.session_id AND live.ended_at IS NULL) ORDER BY sid`, args...)
+	err := rows(query, "finding surviving grants", func(r *sql.Rows) error {
+		var p logout.Participation
+		err := r.Scan(&p.SID, &p.SessionID, &p.ClientID, &p.Subject)
+		found = append(found, p)
+		return err
+	})
+	return found, err
 }
 
 // revokeOffline locks in one order on PostgreSQL, so that two logouts of one person do not deadlock.
