@@ -3,6 +3,7 @@ package conformance
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -322,6 +323,10 @@ func TestCore_2_IDToken(t *testing.T) {
 			}
 			if token.header["alg"] != alg || token.header["kid"] == nil || token.header["typ"] != nil && token.header["typ"] != "JWT" {
 				t.Errorf("header %v", token.header)
+			}
+			acrs := texts(t, w.program().get("/.well-known/openid-configuration", nil).json()["acr_values_supported"])
+			if acr, _ := token.claims["acr"].(string); !slices.Contains(acrs, acr) {
+				t.Errorf("acr %q, supported %v", acr, acrs)
 			}
 			if sub, _ := token.claims["sub"].(string); sub == "alice" || len(sub) > 255 {
 				t.Errorf("sub %q", sub)
