@@ -1,0 +1,135 @@
+package logouttest
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/exeunt-id/exeunt/logout"
+)
+
+func testSettle(t *testing.T, s Opened) {
+	session := start(t, s, "alice", "shop", "bank", "mail")
+	p, err := end(t.Context(), s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+	must(t, err)
+	next := epoch.Add(3 * time.Second)
+	outcome := func(d logout.Delivery, state logout.State, status int) logout.Settlement {
+		return logout.Settlement{Delivery: d, State: state, NextAt: next, Attempt: &logout.Attempt{
+			DeliveryID: d.ID, Number: d.Attempts + 1, At: epoch, Duration: time.Millisecond, Status: status, Snippet: "hello", State: state,
+		}}
+	}
+	d := p.Deliveries
+	first := []logout.Settlement{outcome(d[0], logout.StateDelivered, 200), outcome(d[1], logout.StateRetrying, 503)}
+	moved, err := s.Store.Settle(t.Context(), epoch, first)
+	if err != nil || moved != 2 {
+		t.Fatalf("Settle = %d, %v; want 2", moved, err)
+	}
+	s.Insured(t) // one is still pending
+	moved, err = s.Store.Settle(t.Context(), epoch, []logout.Settlement{outcome(d[0], logout.StateRetrying, 500), outcome(d[1], logout.StateDelivered, 200)})
+	if err != nil || moved != 0 {
+		t.Errorf("Settle of a turn that is over moved %d, %v; want 0", moved, err)
+	}
+	if _, err := s.Store.Settle(t.Context(), epoch, []logout.Settlement{{Delivery: d[2], State: logout.StateRetrying, NextAt: next}}); err != nil {
+		t.Errorf("putting off: %v", err)
+	}
+	for i, want := range []struct {
+		state    logout.State
+		attempts int
+		rows     int
+	}{{logout.StateDelivered, 1, 2}, {logout.StateRetrying, 1, 2}, {logout.StateRetrying, 0, 0}} {
+		got, attempts, err := s.Store.Show(t.Context(), d[i].ID)
+		must(t, err)
+		if got.State != want.state || got.Attempts != want.attempts || len(attempts) != want.rows {
+			t.Errorf("delivery %d: %s after %d attempts, %d rows; want %+v", i, got.State, got.Attempts, len(attempts), want)
+		}
+	}
+	for _, scope := range []struct {
+		at   time.Time
+		want int
+	}{{next, 1}, {next.Add(time.Microsecond), 0}} {
+		due, err := s.Store.Due(t.Context(), logout.Scope{DeliveryID: d[1].ID, NextAt: scope.at})
+		must(t, err)
+		if len(due) != scope.want {
+			t.Errorf("turn at %s: %d due, want %d", scope.at, len(due), scope.want)
+		}
+	}
+}
+
+func testRedeliver(t *testing.T, s Opened) {
+	session := start(t, s, "alice", "shop", "bank")
+	p, err := end(t.Context(), s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+	must(t, err)
+	settle := make([]logout.Settlement, 2)
+	for i, state := range []logout.State{logout.StateDead, logout.StateDelivered} {
+		settle[i] = logout.Settlement{Delivery: p.Deliveries[i], State: state, Attempt: &logout.Attempt{DeliveryID: p.Deliveries[i].ID, Number: 1, At: epoch, State: state}}
+	}
+	if _, err := s.Store.Settle(t.Context(), epoch, settle); err != nil {
+		t.Fatal(err)
+	}
+	at := epoch.Add(time.Hour)
+	n, err := s.Store.Redeliver(t.Context(), logout.Filter{LogoutID: p.LogoutID}, at, at.Add(time.Hour))
+	if err != nil || n != 1 {
+		t.Fatalf("Redeliver = %d, %v; want only the dead one", n, err)
+	}
+	due, err := s.Store.Due(t.Context(), logout.Scope{DeliveryID: p.Deliveries[0].ID, NextAt: at})
+	must(t, err)
+	if len(due) != 1 || !due[0].GiveUpAt.Equal(at.Add(time.Hour)) {
+		t.Errorf("due = %+v", due)
+	}
+	if _, _, err := s.Store.Show(t.Context(), "nothing"); !errors.Is(err, logout.ErrNoDelivery) {
+		t.Errorf("Show of an unknown delivery = %v", err)
+	}
+}
+
+// testRedeliverDuringAttempt: an operator redelivers while the last attempt is still running. Its failure must not swallow the new turn; its
+// success counts.
+func testRedeliverDuringAttempt(t *testing.T, s Opened) {
+	session := start(t, s, "alice", "shop", "bank")
+	p, err := end(t.Context(), s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+	must(t, err)
+	next := epoch.Add(time.Minute)
+	var first, late []logout.Settlement
+	for i, d := range p.Deliveries {
+		first = append(first, logout.Settlement{Delivery: d, State: logout.StateRetrying, NextAt: next, Attempt: &logout.Attempt{DeliveryID: d.ID, Number: 1, At: epoch}})
+		d.State, d.Attempts, d.NextAt = logout.StateRetrying, 1, next
+		late = append(late, logout.Settlement{Delivery: d, State: []logout.State{logout.StateDead, logout.StateDelivered}[i], Attempt: &logout.Attempt{DeliveryID: d.ID, Number: 2, At: next}})
+	}
+	_, err = s.Store.Settle(t.Context(), epoch, first)
+	must(t, err)
+	at := next.Add(time.Second)
+	if n, err := s.Store.Redeliver(t.Context(), logout.Filter{LogoutID: p.LogoutID}, at, at.Add(time.Hour)); err != nil || n != 2 {
+		t.Fatalf("Redeliver = %d, %v", n, err)
+	}
+	if moved, err := s.Store.Settle(t.Context(), at, late); err != nil || moved != 1 {
+		t.Errorf("the late outcomes moved %d, %v; want only the acknowledged one", moved, err)
+	}
+	for i, want := range []int{1, 0} {
+		due, err := s.Store.Due(t.Context(), logout.Scope{DeliveryID: p.Deliveries[i].ID, NextAt: at})
+		must(t, err)
+		if len(due) != want {
+			t.Errorf("delivery %d: %d due at its new turn, want %d", i, len(due), want)
+		}
+	}
+}
+
+// testDoubledOutcome: the record of a first attempt arrives twice. The second time it must touch nothing, least of all the insurance of
+// another logout, whose job may have inherited the id.
+func testDoubledOutcome(t *testing.T, s Opened) {
+	outcome := func(d logout.Delivery) []logout.Settlement {
+		return []logout.Settlement{{Delivery: d, State: logout.StateDelivered, Attempt: &logout.Attempt{DeliveryID: d.ID, Number: 1, At: epoch, Status: 200}}}
+	}
+	var last []logout.Settlement
+	for range 3 {
+		session := start(t, s, "alice", "shop")
+		p, err := end(t.Context(), s, logout.CauseRedirect, logout.Target{SessionID: session.ID})
+		must(t, err)
+		if last != nil {
+			_, err = s.Store.Settle(t.Context(), epoch, last)
+			must(t, err)
+			s.Insured(t)
+		}
+		last = outcome(p.Deliveries[0])
+		_, err = s.Store.Settle(t.Context(), epoch, last)
+		must(t, err)
+	}
+}
