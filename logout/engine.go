@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// PlanFunc decides, inside the ending transaction, what follows from the sessions that end and the participations that leave.
+// PlanFunc decides, inside the ending transaction, what follows from the sessions that end and the participations that leave; nil when
+// nothing does.
 type PlanFunc func(ctx context.Context, sessions []Session, leaving []Participation) (*Plan, error)
 
 // Ender ends sessions in the store.

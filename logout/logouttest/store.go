@@ -78,9 +78,12 @@ func start(t *testing.T, s Opened, subject string, clients ...string) logout.Ses
 	return session
 }
 
-// plan tells every leaving client by a pending delivery.
+// plan tells every leaving client by a pending delivery; like the engine, it makes no plan for nothing.
 func plan(id string, req logout.Request) logout.PlanFunc {
 	return func(_ context.Context, sessions []logout.Session, leaving []logout.Participation) (*logout.Plan, error) {
+		if len(sessions)+len(leaving) == 0 {
+			return nil, nil
+		}
 		p := &logout.Plan{LogoutID: id, Request: req, At: epoch, Sessions: sessions, Leaving: leaving, InsureAt: epoch.Add(15 * time.Second)}
 		for _, part := range leaving {
 			p.Deliveries = append(p.Deliveries, logout.Delivery{
