@@ -40,12 +40,13 @@ func runFloor(args []string) error {
 	}
 	client := &http.Client{Transport: driver.NewTransport()}
 	http.HandleFunc("/logout", func(w http.ResponseWriter, r *http.Request) {
+		sid := r.FormValue("sid") // before the goroutines: reading it parses the form
 		var wg sync.WaitGroup
 		for i := range *parties {
 			wg.Add(1)
 			go func() {
 				defer wg.Done()
-				if err := signAndPost(r.Context(), client, signer, *sink, fmt.Sprintf("rp-%d", i), r.FormValue("sid")); err != nil {
+				if err := signAndPost(r.Context(), client, signer, *sink, fmt.Sprintf("rp-%d", i), sid); err != nil {
 					fmt.Fprintln(os.Stderr, "floor:", err)
 				}
 			}()

@@ -64,17 +64,27 @@ func findTarget(ctx context.Context, clients identity.Clients, p parameters) (ta
 	return t, nil
 }
 
+// maxParameters bounds what a request that nobody has authenticated makes us store, in bytes.
+const maxParameters = 8 << 10
+
 // validate checks everything else (OpenID Connect Core 1.0, 3.1.2.2; RFC 7636, 4.4.1). Its *oidc.Error goes to the client.
 func (t target) validate(r *http.Request, p parameters, repeated []string) (identity.AuthorizationRequest, *oidc.Error) {
 	var none identity.AuthorizationRequest
 	if len(repeated) > 0 {
 		return none, invalidRequest("The parameter %s is repeated.", repeated[0])
 	}
+	size := 0
 	for name, value := range p {
+		if name != "id_token_hint" { // is verified, not stored
+			size += len(value)
+		}
 		// NUL is UTF-8, but PostgreSQL keeps none: the nonce would fail at the exchange, where nobody can mend it any more.
 		if !utf8.ValidString(value) || strings.Contains(value, "\x00") {
 			return none, invalidRequest("The parameter %s is not UTF-8 text without NUL.", name)
 		}
+	}
+	if size > maxParameters {
+		return none, invalidRequest("The parameters are longer than %d bytes together.", maxParameters)
 	}
 	if err := t.checkSupported(p); err != nil {
 		return none, err

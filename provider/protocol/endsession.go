@@ -63,13 +63,13 @@ func (h *EndSession) Handle(c echo.Context) error {
 	case live && hinted != nil && hinted.ID == session.ID:
 		return h.end(c, request, session, true)
 	case live:
-		return h.question(c, request, &session)
+		return h.question(c, request, &session, true)
 	case !navigation(c.Request()):
 		return h.serverSide(c, request, hinted)
 	case hinted != nil:
-		return h.question(c, request, hinted)
+		return h.question(c, request, hinted, false)
 	case request.hint == nil && request.next.RedirectURI != "":
-		return h.question(c, request, nil)
+		return h.question(c, request, nil, false)
 	default:
 		return h.Leaver.Go(c, request.next)
 	}
@@ -99,7 +99,7 @@ func (h *EndSession) Confirm(c echo.Context) error {
 	case live && session.ID == kept.SessionID:
 		return h.end(c, request, session, true)
 	case live:
-		return h.question(c, request, &session)
+		return h.question(c, request, &session, true)
 	case hinted != nil && hinted.ID == kept.SessionID:
 		return h.end(c, request, *hinted, false)
 	default:
@@ -162,8 +162,8 @@ func (h *EndSession) hinted(ctx context.Context, hint *Hint) (*logout.Session, e
 	return &session, nil
 }
 
-func (h *EndSession) question(c echo.Context, r endRequest, session *logout.Session) error {
-	return h.ask(c, question{action: PathEndSessionConfirm, values: r.values, session: session, client: r.client, next: r.next})
+func (h *EndSession) question(c echo.Context, r endRequest, session *logout.Session, own bool) error {
+	return h.ask(c, question{action: PathEndSessionConfirm, values: r.values, session: session, own: own, client: r.client, next: r.next})
 }
 
 func (h *EndSession) end(c echo.Context, r endRequest, session logout.Session, own bool) error {

@@ -53,7 +53,7 @@ func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hoo
 	if !live || needsLogin(a, session, now) {
 		return h.ask(pathLogin, oidc.ErrLoginRequired().WithDescription("The person must log in."))
 	}
-	missing, err := f.missingConsent(ctx, t.Client, a, session.Subject)
+	missing, err := f.missingConsent(ctx, t.Client, a, session)
 	if err != nil {
 		return err
 	}
@@ -111,14 +111,16 @@ func wrongPerson(a identity.Authorization, s logout.Session) bool {
 
 // missingConsent returns the scopes that the person has still to agree to. Clients that the operator trusts need no consent, unless
 // they ask for it themselves by prompt=consent.
-func (f *Flow) missingConsent(ctx context.Context, client identity.Client, a identity.Authorization, subject string) ([]string, error) {
-	if slices.Contains(a.Request.Prompt, oidc.PromptConsent) && a.ConsentedAt.IsZero() {
+//
+// An agreement from before the session's login may be that of somebody who used this browser then; a login comes before the consent.
+func (f *Flow) missingConsent(ctx context.Context, client identity.Client, a identity.Authorization, session logout.Session) ([]string, error) {
+	if slices.Contains(a.Request.Prompt, oidc.PromptConsent) && (a.ConsentedAt.IsZero() || a.ConsentedAt.Before(session.AuthTime)) {
 		return a.Request.Consented(), nil
 	}
 	if client.SkipConsent {
 		return nil, nil
 	}
-	agreed, err := f.Consents.Consent(ctx, subject, client.ID)
+	agreed, err := f.Consents.Consent(ctx, session.Subject, client.ID)
 	if err != nil {
 		return nil, err
 	}

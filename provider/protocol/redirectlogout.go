@@ -116,7 +116,7 @@ func (h *RedirectLogout) validate(ctx context.Context, values url.Values) (logou
 }
 
 func (h *RedirectLogout) question(c echo.Context, r logoutRequest, session logout.Session) error {
-	return h.ask(c, question{action: PathLogoutConfirm, values: r.values, session: &session, client: r.client, next: r.next})
+	return h.ask(c, question{action: PathLogoutConfirm, values: r.values, session: &session, own: true, client: r.client, next: r.next})
 }
 
 // end is step 3 and 4.

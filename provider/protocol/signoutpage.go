@@ -65,6 +65,7 @@ type question struct {
 	action  string          // path of the confirmation
 	values  url.Values      // the request as it came
 	session *logout.Session // that would end; nil: none
+	own     bool            // it is that of this browser's cookie: only then the page names its applications
 	client  *identity.Client
 	next    signout.Next
 }
@@ -84,8 +85,10 @@ func (s *SignOut) ask(c echo.Context, q question) error {
 			return err
 		}
 		page.Username = user.Username
-		if page.Apps, err = s.apps(ctx, q.session.ID); err != nil {
-			return err
+		if q.own {
+			if page.Apps, err = s.apps(ctx, q.session.ID); err != nil {
+				return err
+			}
 		}
 	}
 	sealed, err := s.Keeper.seal(q.action, request, confirmLife)

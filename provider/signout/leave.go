@@ -56,7 +56,9 @@ type Next struct {
 //
 // Errors are those of the engine, and then nothing has ended.
 func (l *Leaver) Leave(c echo.Context, req logout.Request, next Next) error {
-	req.BrowserSessionID = req.Target.SessionID
+	if next.DropCookie { // only the session's own browser has the applications' cookies, and may see which they are
+		req.BrowserSessionID = req.Target.SessionID
+	}
 	out, err := l.End(c.Request().Context(), req, next.Also)
 	if err != nil {
 		return err
@@ -66,7 +68,7 @@ func (l *Leaver) Leave(c echo.Context, req logout.Request, next Next) error {
 	}
 	if out.LogoutID != "" {
 		l.Engine.Wait(c.Request().Context(), out.LogoutID, l.Wait)
-		if next.RedirectURI == "" {
+		if next.DropCookie && next.RedirectURI == "" {
 			l.Cookies.SetReceipt(c.Response(), out.LogoutID)
 		}
 	}

@@ -23,5 +23,5 @@ func (a *Assertions) Use(ctx context.Context, clientID, jti string, until time.T
 
 // Sweep deletes the assertions that expired before the given time. Any number of nodes may sweep at once.
 func (a *Assertions) Sweep(ctx context.Context, before time.Time) error {
-	return sweepExpired(ctx, a.db, "client_assertions", "hash", before)
+	return sweepExpired(ctx, a.db, "client_assertions", "hash", "", before)
 }

@@ -63,6 +63,9 @@ func clone(c *identity.Client) identity.Client {
 	return copied
 }
 
+// maxClientID is the length in bytes of the longest client_id that can be registered; a longer one is not worth remembering as unknown.
+const maxClientID = 255
+
 // lookup returns the cached client itself.
 func (c *Clients) lookup(ctx context.Context, id string) (*identity.Client, error) {
 	now := c.now()
@@ -74,7 +77,7 @@ func (c *Clients) lookup(ctx context.Context, id string) (*identity.Client, erro
 	switch {
 	case known && now.Before(hit.until):
 		return hit.client, nil
-	case unknown && now.Before(missUntil), !storable(id):
+	case unknown && now.Before(missUntil), len(id) > maxClientID, !storable(id):
 		return nil, identity.ErrNoClient
 	}
 	client, err := c.read(ctx, id)

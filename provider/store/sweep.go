@@ -18,8 +18,16 @@ const sweepBatch = 500
 // nodes may sweep at once.
 func (s *Store) Sweep(ctx context.Context, before time.Time) error {
 	cut := database.Micros(before)
-	for _, table := range []struct{ name, key string }{{"authorizations", "id"}, {"login_failures", "throttle"}} {
-		if err := sweepExpired(ctx, s.db, table.name, table.key, before); err != nil {
+	for _, old := range []struct {
+		table, key, and string
+		before          time.Time
+	}{
+		{"authorizations", "id", "", before},
+		// A request that never had a code cannot be used again, and anybody can make one.
+		{"authorizations", "id", " AND code_hash IS NULL", s.now()},
+		{"login_failures", "throttle", "", before},
+	} {
+		if err := sweepExpired(ctx, s.db, old.table, old.key, old.and, old.before); err != nil {
 			return err
 		}
 	}
@@ -35,25 +43,25 @@ func (s *Store) Sweep(ctx context.Context, before time.Time) error {
 }
 
 // sweepExpired deletes the rows of a table that expired before the given time, batch by batch.
-func sweepExpired(ctx context.Context, db *database.DB, table, key string, before time.Time) error {
+func sweepExpired(ctx context.Context, db *database.DB, table, key, and string, before time.Time) error {
 	cut := database.Micros(before)
 	for {
-		n, err := exec(db.Writer(ctx), "sweeping "+table, deleteExpired(db, table, key), cut, sweepBatch, cut)
+		n, err := exec(db.Writer(ctx), "sweeping "+table, deleteExpired(db, table, key, and), cut, sweepBatch, cut)
 		if err != nil || n < sweepBatch {
 			return err
 		}
 	}
 }
 
-// deleteExpired takes the parameters cut, limit and cut again: a counter that started anew since the inner query saw it stays. Nodes that
+// deleteExpired narrows the rows by and, a further condition. It takes the parameters cut, limit and cut again: a counter that started anew since the inner query saw it stays. Nodes that
 // sweep at once leave each other's rows alone instead of locking each other out.
-func deleteExpired(db *database.DB, table, key string) string {
+func deleteExpired(db *database.DB, table, key, and string) string {
 	skip := ""
 	if db.Postgres() {
 		skip = " FOR UPDATE SKIP LOCKED"
 	}
 	return "DELETE FROM " + table + " WHERE " + key + " IN (SELECT " + key + " FROM " + table +
-		" WHERE expires_at < ? ORDER BY expires_at LIMIT ?" + skip + ") AND expires_at < ?"
+		" WHERE expires_at < ?" + and + " ORDER BY expires_at LIMIT ?" + skip + ") AND expires_at < ?"
 }
 
 // sweepTokens deletes one batch of tokens, and the grants that have none left.
@@ -66,7 +74,7 @@ func (s *Store) sweepTokens(ctx context.Context, cut int64) (n int, err error) {
 			grants = append(grants, id)
 			return err
 		}
-		query := s.db.Writer(ctx).Raw(deleteExpired(s.db, "tokens", "hash")+" RETURNING grant_id", cut, sweepBatch, cut)
+		query := s.db.Writer(ctx).Raw(deleteExpired(s.db, "tokens", "hash", "")+" RETURNING grant_id", cut, sweepBatch, cut)
 		if err := rows(query, "sweeping tokens", collect); err != nil {
 			return err
 		}
