@@ -114,11 +114,16 @@ func (s *Store) move(ctx context.Context, at time.Time, settlements []logout.Set
 	if err != nil {
 		return nil, err
 	}
+	with, from, state := "", s.records(outcome), "logout_deliveries.state"
+	if !s.db.Postgres() {
+		// SQLite would read all open deliveries and take the records apart for each. This way it takes them apart once and looks each row up.
+		with, from, state = "WITH v AS MATERIALIZED (SELECT * FROM "+from+") ", "v", "+logout_deliveries.state"
+	}
 	var found []string
-	res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = v.state, attempts = v.attempts, rejections = v.rejections, next_at = v.next_at, "+
-		"settled_at = v.settled_at, last_status = v.last_status, last_error = v.last_error FROM "+s.records(outcome)+
+	res := s.db.Writer(ctx).Raw(with+"UPDATE logout_deliveries SET state = v.state, attempts = v.attempts, rejections = v.rejections, next_at = v.next_at, "+
+		"settled_at = v.settled_at, last_status = v.last_status, last_error = v.last_error FROM "+from+
 		" WHERE logout_deliveries.id = v.id AND logout_deliveries.attempts = v.made AND (logout_deliveries.next_at = v.turn OR v.state = 'delivered') "+
-		"AND logout_deliveries.state IN ('pending', 'retrying') RETURNING logout_deliveries.id", text).Scan(&found)
+		"AND "+state+" IN ('pending', 'retrying') RETURNING logout_deliveries.id", text).Scan(&found)
 	if res.Error != nil {
 		return nil, fmt.Errorf("logoutstore: moving deliveries: %w", res.Error)
 	}

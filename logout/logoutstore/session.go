@@ -172,8 +172,12 @@ func (s *Store) participationsOf(ctx context.Context, of []logout.Session) ([]lo
 		if err != nil {
 			return nil, err
 		}
+		where := "session_id IN (SELECT id FROM " + s.records(ids) + ")"
+		if len(list) == 1 { // nearly always, and then no planner can go wrong
+			where, text = "session_id = ?", list[0].ID
+		}
 		var rows []participationRow
-		res := s.db.Reader(ctx).Raw("SELECT "+participationColumns+" FROM logout_participations WHERE session_id IN (SELECT id FROM "+s.records(ids)+") AND ended_at IS NULL ORDER BY joined_at, sid", text).Scan(&rows)
+		res := s.db.Reader(ctx).Raw("SELECT "+participationColumns+" FROM logout_participations WHERE "+where+" AND ended_at IS NULL ORDER BY joined_at, sid", text).Scan(&rows)
 		if res.Error != nil {
 			return nil, fmt.Errorf("logoutstore: reading participations: %w", res.Error)
 		}
