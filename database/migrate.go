@@ -53,16 +53,6 @@ func (d *DB) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// Exclusive runs fn under the migration lock, for what may happen only once over all nodes, such as making the first signing keys.
-func (d *DB) Exclusive(ctx context.Context, fn func(ctx context.Context) error) error {
-	unlock, err := d.lockMigrations(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return fn(ctx)
-}
-
 // Migrated reports whether the schema is this version's. A newer schema is an error: this program does not know it.
 func (d *DB) Migrated(ctx context.Context) (bool, error) {
 	all := true
