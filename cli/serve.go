@@ -6,6 +6,8 @@ import (
 	"flag"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/exeunt-id/exeunt/config"
 )
 
@@ -73,8 +75,17 @@ func serve(ctx context.Context, cfg *config.Config, warnings []config.Warning, e
 		defer stop()
 		own.watch(watching)
 	}
-	log.Info("ready", "issuer", cfg.Issuer, "address", listener.Addr().String(), "database", cfg.Database, "version", versionName())
-	err = serveHTTP(ctx, listener, n.provider, drainGrace, log)
+	admin, err := listenAdmin(ctx, cfg.AdminListen, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	log.Info("ready", "issuer", cfg.Issuer, "address", listener.Addr().String(), "admin_address", addressOf(admin), "database", cfg.Database, "version", versionName())
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return serveHTTP(running, listener, n.provider, drainGrace, log) })
+	if admin != nil {
+		group.Go(func() error { return serveHTTP(running, admin, n.provider.Admin(), drainGrace, log) })
+	}
+	err = group.Wait()
 	log.Info("ended")
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/cli"
+	"github.com/exeunt-id/exeunt/config"
 	"github.com/exeunt-id/exeunt/database/databasetest"
 )
 
@@ -29,10 +30,15 @@ type process struct {
 
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startWith(t, nil, args...)
+}
+
+func startWith(t *testing.T, environ []string, args ...string) *process {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	p := &process{stop: cancel, done: make(chan int, 1), stdout: newTranscript(), stderr: newTranscript()}
 	go func() {
-		code := cli.Run(ctx, args, cli.Env{Stdout: p.stdout, Stderr: p.stderr})
+		code := cli.Run(ctx, args, cli.Env{Stdout: p.stdout, Stderr: p.stderr, Environ: environ})
 		p.stdout.end()
 		p.stderr.end()
 		p.done <- code
@@ -185,6 +191,35 @@ func TestServe(t *testing.T) {
 	// The file and the port are free again.
 	third := start(t, "serve", "--config", configuration(t, url, at))
 	get(t, "http://"+third.ready(t)+"/healthz")
+}
+
+func TestServeAdminListener(t *testing.T) {
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	file := configuration(t, databasetest.SQLiteURL(t), "127.0.0.1:0")
+	run(t, []string{"EXEUNT_ADMIN_LISTEN=" + taken.Addr().String()}, "serve", "--config", file).
+		check(t, 1, nil, []string{"the address is already in use", "change `admin_listen`"})
+
+	// Its default may be taken: people are served all the same, and the operator is told. Elsewhere on this machine it may be taken already.
+	if def, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", config.Default().AdminListen); err == nil {
+		defer func() { _ = def.Close() }()
+	}
+	without := start(t, "serve", "--config", file)
+	get(t, "http://"+without.ready(t)+"/healthz")
+	without.stderr.line(t, "no admin listener")
+
+	var entry struct {
+		AdminAddress string `json:"admin_address"`
+	}
+	node := startWith(t, []string{"EXEUNT_ADMIN_LISTEN=127.0.0.1:0"}, "serve", "--config", configuration(t, databasetest.SQLiteURL(t), "127.0.0.1:0"))
+	if err := json.Unmarshal([]byte(node.stderr.line(t, `"msg":"ready"`)), &entry); err != nil {
+		t.Fatal(err)
+	}
+	get(t, "http://"+entry.AdminAddress+"/healthz")
+	get(t, "http://"+entry.AdminAddress+"/readyz")
 }
 
 func TestServeOnPostgres(t *testing.T) {

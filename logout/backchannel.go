@@ -31,6 +31,16 @@ type backchannel struct {
 	now      func() time.Time
 }
 
+// plan implements channel.
+func (b *backchannel) plan(_ context.Context, plan *Plan, part Participation, client Client) ([]Delivery, error) {
+	if client.BackchannelLogoutURI == "" {
+		return nil, nil
+	}
+	d := plan.delivery(ChannelBackchannel, part)
+	d.URI, d.Alg, d.Private = client.BackchannelLogoutURI, client.SigningAlg, client.AllowPrivateNetwork
+	return []Delivery{d}, nil
+}
+
 // Notify implements Notifier.
 func (b *backchannel) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	client, err := b.receiver(ctx, d)

@@ -46,6 +46,8 @@ type Delivery struct {
 	// What the message says. Taken when the session ended, because the user may be deleted meanwhile.
 	SID     string
 	Subject string
+	Event   string // type of the event, for channels that carry several; empty: the end of a participation
+	Payload string // what else this channel must say, in the channel's own form
 
 	// Where it goes and how it is signed, used only when the client itself has been deleted meanwhile.
 	URI     string

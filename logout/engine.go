@@ -105,17 +105,26 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	return &Engine{
-		cfg:      cfg,
-		planner:  planner{issuer: cfg.Issuer, clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin},
-		limits:   newLimits(),
-		settler:  &settler{outbox: cfg.Store, now: cfg.Now, log: cfg.Logger},
-		slots:    make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
-		progress: make(map[string]*progress),
-		notifiers: map[Channel]Notifier{
-			ChannelBackchannel: &backchannel{issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now},
-		},
-	}, nil
+	e := &Engine{
+		cfg:       cfg,
+		limits:    newLimits(),
+		settler:   &settler{outbox: cfg.Store, now: cfg.Now, log: cfg.Logger},
+		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
+		progress:  make(map[string]*progress),
+		notifiers: make(map[Channel]Notifier),
+	}
+	e.planner = planner{clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin}
+	e.add(ChannelBackchannel, &backchannel{issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
+	e.add(ChannelFrontchannel, frontchannel{issuer: cfg.Issuer})
+	return e, nil
+}
+
+// add makes the engine plan with a channel and, if it is one that reaches relying parties by itself, deliver with it.
+func (e *Engine) add(name Channel, c channel) {
+	e.planner.channels = append(e.planner.channels, c)
+	if n, ok := c.(Notifier); ok {
+		e.notifiers[name] = n
+	}
 }
 
 // Outcome is what End did.

@@ -1,13 +1,27 @@
 package logout
 
 import (
+	"context"
 	"net/url"
 	"strings"
 )
 
-// Front-channel logout (OpenID Connect Front-Channel Logout 1.0) has no notifier: the page that the person sees after the logout embeds the
+// frontchannel tells relying parties by OpenID Connect Front-Channel Logout 1.0: the page that the person sees after the logout embeds the
 // relying parties' pages, and the person's browser loads them, with their cookies where it lets frames have any. Nobody answers the provider.
 // So such a delivery is unconfirmed from the start, is never attempted by the engine, and is never called delivered.
+type frontchannel struct{ issuer string }
+
+// plan implements channel.
+func (f frontchannel) plan(_ context.Context, plan *Plan, part Participation, client Client) ([]Delivery, error) {
+	if client.FrontchannelLogoutURI == "" || plan.Request.BrowserSessionID != part.SessionID {
+		return nil, nil
+	}
+	frame := Frame{ClientID: client.ID, Name: client.Name, URI: frontchannelURI(client.FrontchannelLogoutURI, f.issuer, part.SID)}
+	plan.Frames = append(plan.Frames, frame)
+	d := plan.delivery(ChannelFrontchannel, part)
+	d.State, d.SettledAt, d.URI = StateUnconfirmed, plan.At, frame.URI
+	return []Delivery{d}, nil
+}
 
 // Frame is a relying party's page that the page after a logout embeds.
 type Frame struct {

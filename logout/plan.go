@@ -20,6 +20,8 @@ type Plan struct {
 	Frames        []Frame   // that the page after the logout embeds
 	RevokeOffline bool      // grants with offline_access die too
 	InsureAt      time.Time // when the insurance job runs unless the ending node was faster
+
+	giveUpAt time.Time // of its deliveries
 }
 
 // Client is what a logout must know of a relying party.
@@ -44,16 +46,24 @@ type Clients interface {
 
 // planner turns what the transaction found into a plan.
 type planner struct {
-	issuer   string
 	clients  Clients
+	channels []channel
 	retryFor time.Duration
 	insureIn time.Duration
+}
+
+// channel is one way by which relying parties are told. One that reaches them by itself is a Notifier too; the others leave it to the
+// person's browser, or to the receiver to come and ask.
+type channel interface {
+	// plan returns how the client learns through this channel that its participation has ended: nothing when it did not register for it,
+	// or when the channel cannot carry this logout. It may add to the plan what is not a delivery, such as frames.
+	plan(ctx context.Context, plan *Plan, part Participation, client Client) ([]Delivery, error)
 }
 
 func (p planner) plan(ctx context.Context, id string, req Request, at time.Time, sessions []Session, leaving []Participation) (*Plan, error) {
 	plan := &Plan{
 		LogoutID: id, Request: req, At: at, Sessions: sessions, Leaving: leaving,
-		RevokeOffline: req.Cause.RevokesOffline(), InsureAt: at.Add(p.insureIn),
+		RevokeOffline: req.Cause.RevokesOffline(), InsureAt: at.Add(p.insureIn), giveUpAt: at.Add(p.retryFor),
 		Deliveries: make([]Delivery, 0, len(leaving)),
 	}
 	for _, part := range leaving {
@@ -68,45 +78,44 @@ func (p planner) plan(ctx context.Context, id string, req Request, at time.Time,
 // logout. A client that none of them reaches gets one delivery, which says so.
 func (p planner) tell(ctx context.Context, plan *Plan, part Participation) error {
 	client, err := p.clients.LogoutClient(ctx, part.ClientID)
-	if err != nil && !errors.Is(err, ErrNoClient) {
-		return fmt.Errorf("logout: planning for client %q: %w", part.ClientID, err)
-	}
-	known, told := err == nil, len(plan.Deliveries)
-	if known && client.BackchannelLogoutURI != "" {
-		d := p.delivery(plan, part)
-		d.Channel, d.State = ChannelBackchannel, StatePending
-		d.URI, d.Alg, d.Private = client.BackchannelLogoutURI, client.SigningAlg, client.AllowPrivateNetwork
-		plan.Deliveries = append(plan.Deliveries, d)
-	}
-	if known && client.FrontchannelLogoutURI != "" && plan.Request.BrowserSessionID == part.SessionID {
-		frame := Frame{ClientID: client.ID, Name: client.Name, URI: frontchannelURI(client.FrontchannelLogoutURI, p.issuer, part.SID)}
-		d := p.delivery(plan, part)
-		d.Channel, d.State, d.SettledAt, d.URI = ChannelFrontchannel, StateUnconfirmed, plan.At, frame.URI
-		plan.Deliveries, plan.Frames = append(plan.Deliveries, d), append(plan.Frames, frame)
-	}
-	if len(plan.Deliveries) > told {
+	if errors.Is(err, ErrNoClient) {
+		plan.unreachable(part, "the client no longer exists")
 		return nil
 	}
-	d := p.delivery(plan, part)
-	d.Channel, d.State, d.SettledAt = ChannelBackchannel, StateUnreachable, plan.At
-	switch {
-	case !known:
-		d.LastError = "the client no longer exists"
-	case client.FrontchannelLogoutURI != "":
-		d.LastError = "the client registered only a frontchannel_logout_uri, and no browser of the session was there to load it"
-	default:
-		d.LastError = "the client registered neither backchannel_logout_uri nor frontchannel_logout_uri"
+	if err != nil {
+		return fmt.Errorf("logout: planning for client %q: %w", part.ClientID, err)
 	}
-	plan.Deliveries = append(plan.Deliveries, d)
+	told := len(plan.Deliveries)
+	for _, c := range p.channels {
+		deliveries, err := c.plan(ctx, plan, part, client)
+		if err != nil {
+			return fmt.Errorf("logout: planning for client %q: %w", part.ClientID, err)
+		}
+		plan.Deliveries = append(plan.Deliveries, deliveries...)
+	}
+	switch {
+	case len(plan.Deliveries) > told:
+	case client.FrontchannelLogoutURI != "":
+		plan.unreachable(part, "the client registered only a frontchannel_logout_uri, and no browser of the session was there to load it")
+	default:
+		plan.unreachable(part, "the client registered neither backchannel_logout_uri nor frontchannel_logout_uri")
+	}
 	return nil
 }
 
-// delivery returns what is the same in every channel.
-func (p planner) delivery(plan *Plan, part Participation) Delivery {
+// delivery returns what is the same in every channel: a delivery that is pending.
+func (p *Plan) delivery(channel Channel, part Participation) Delivery {
 	return Delivery{
-		ID: NewID(), LogoutID: plan.LogoutID, ClientID: part.ClientID, Cause: plan.Request.Cause, SessionID: part.SessionID, SID: part.SID,
-		Subject: part.Subject, CreatedAt: plan.At, NextAt: plan.At, GiveUpAt: plan.At.Add(p.retryFor),
+		ID: NewID(), LogoutID: p.LogoutID, ClientID: part.ClientID, Channel: channel, State: StatePending, Cause: p.Request.Cause,
+		SessionID: part.SessionID, SID: part.SID, Subject: part.Subject, CreatedAt: p.At, NextAt: p.At, GiveUpAt: p.giveUpAt,
 	}
+}
+
+// unreachable records that nobody tells the client.
+func (p *Plan) unreachable(part Participation, why string) {
+	d := p.delivery(ChannelBackchannel, part)
+	d.State, d.SettledAt, d.LastError = StateUnreachable, p.At, why
+	p.Deliveries = append(p.Deliveries, d)
 }
 
 // pending returns the deliveries that the ending node attempts at once.

@@ -34,6 +34,7 @@ type Provider struct {
 	engine    *logout.Engine
 	pages     *browser.Renderer
 	echo      *echo.Echo
+	admin     *echo.Echo
 	work      work
 }
 
@@ -51,7 +52,7 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.echo = p.routes(e)
+	p.echo, p.admin = p.routes(e), p.adminRoutes(e)
 	return p, nil
 }
 

@@ -11,12 +11,7 @@ import (
 // routes lists every route with its methods. Other methods get 405 with Allow. HEAD is listed where a GET changes nothing; the logout
 // endpoints are not among those.
 func (p *Provider) routes(e *endpoints) *echo.Echo {
-	r := echo.New()
-	r.HideBanner, r.HidePort = true, true
-	r.HTTPErrorHandler = p.answerError
-	r.IPExtractor = remoteAddress(p.cfg.TrustedProxies)
-	r.Use(identify, p.record, p.protect, p.recoverPanic, limitBody)
-
+	r := p.router()
 	const get, post, head = http.MethodGet, http.MethodPost, http.MethodHead
 
 	// For applications; pages of any origin may read these.
@@ -50,6 +45,16 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	r.GET("/logged_out", e.loggedOut.Get)
 	r.Match([]string{get, head}, "/", e.home.Get)
 	r.Match([]string{get, head}, "/static/*", e.assets.Get)
+	return r
+}
+
+// router returns what both listeners have in common.
+func (p *Provider) router() *echo.Echo {
+	r := echo.New()
+	r.HideBanner, r.HidePort = true, true
+	r.HTTPErrorHandler = p.answerError
+	r.IPExtractor = remoteAddress(p.cfg.TrustedProxies)
+	r.Use(identify, p.record, p.protect, p.recoverPanic, limitBody)
 	return r
 }
 

@@ -17,6 +17,8 @@ type deliveryRow struct {
 	SessionID  string
 	SID        string `gorm:"column:sid"`
 	Subject    string
+	Event      string
+	Payload    string
 	URI        string `gorm:"column:uri"`
 	Alg        string
 	Private    bool
@@ -40,6 +42,8 @@ var delivery = []column{
 	{"session_id", "TEXT"},
 	{"sid", "TEXT"},
 	{"subject", "TEXT"},
+	{"event", "TEXT"},
+	{"payload", "TEXT"},
 	{"uri", "TEXT"},
 	{"alg", "TEXT"},
 	{"private", "BOOLEAN"},
@@ -58,7 +62,7 @@ var deliveryColumns = names("", delivery)
 func deliveryRecord(d logout.Delivery) []any {
 	return []any{
 		d.ID, d.LogoutID, d.ClientID, d.Channel, d.State, d.Cause, d.SessionID,
-		d.SID, d.Subject, d.URI, d.Alg, d.Private, d.Attempts, d.Rejections, database.Micros(d.CreatedAt),
+		d.SID, d.Subject, d.Event, d.Payload, d.URI, d.Alg, d.Private, d.Attempts, d.Rejections, database.Micros(d.CreatedAt),
 		database.Micros(d.NextAt), database.Micros(d.GiveUpAt), database.NullMicros(d.SettledAt), d.LastStatus, d.LastError,
 	}
 }
@@ -66,7 +70,7 @@ func deliveryRecord(d logout.Delivery) []any {
 func (r deliveryRow) delivery() logout.Delivery {
 	return logout.Delivery{
 		ID: r.ID, LogoutID: r.LogoutID, ClientID: r.ClientID, Channel: logout.Channel(r.Channel), State: logout.State(r.State), Cause: logout.Cause(r.Cause),
-		SessionID: r.SessionID, SID: r.SID, Subject: r.Subject, URI: r.URI, Alg: r.Alg, Private: r.Private, Attempts: r.Attempts, Rejections: r.Rejections,
+		SessionID: r.SessionID, SID: r.SID, Subject: r.Subject, Event: r.Event, Payload: r.Payload, URI: r.URI, Alg: r.Alg, Private: r.Private, Attempts: r.Attempts, Rejections: r.Rejections,
 		CreatedAt: database.Time(r.CreatedAt), NextAt: database.Time(r.NextAt), GiveUpAt: database.Time(r.GiveUpAt),
 		SettledAt: database.NullTime(r.SettledAt), LastStatus: r.LastStatus, LastError: r.LastError,
 	}
