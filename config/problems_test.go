@@ -109,7 +109,6 @@ func TestProblems(t *testing.T) {
 			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "smtp.address: not available", "smtp.password: not available", "tls.cert_file: is given without tls.key_file",
 			"logout.fanout: use participating", "clients[0].allowed_origins: not available",
 		}},
-		{name: "issuer path", yaml: "issuer: https://example.com/id\nsecrets: [" + secret32 + "]", want: []string{"issuer: an issuer with a path is not available in this version"}},
 		// never
 		{name: "refused members", yaml: shop("id_token_encrypted_response_alg: RSA-OAEP, client_name#ja: x, request_uris: [https://x], subject_type: pairwise"), want: []string{
 			"clients[0].id_token_encrypted_response_alg: signed, not encrypted; remove the key", "clients[0].client_name#ja: per language", "clients[0].request_uris: request objects", `clients[0].subject_type: "pairwise"`,

@@ -33,7 +33,9 @@ type Provider struct {
 	passwords *identity.Passwords
 	engine    *logout.Engine
 	pages     *browser.Renderer
-	echo      *echo.Echo
+	base      browser.Base
+	echo      *echo.Echo // what is below the base
+	outside   *echo.Echo // what is not
 	admin     *echo.Echo
 	work      work
 }
@@ -47,12 +49,12 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine}
+	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine, base: browser.NewBase(cfg.Issuer)}
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err
 	}
-	p.echo, p.admin = p.routes(e), p.adminRoutes(e)
+	p.echo, p.outside, p.admin = p.routes(e), p.neighbours(e), p.adminRoutes(e)
 	return p, nil
 }
 
@@ -60,7 +62,13 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 func (p *Provider) Engine() *logout.Engine { return p.engine }
 
 // ServeHTTP implements http.Handler.
-func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.echo.ServeHTTP(w, r) }
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if inside, ok := p.base.Strip(r); ok {
+		p.echo.ServeHTTP(w, inside)
+		return
+	}
+	p.outside.ServeHTTP(w, r)
+}
 
 // endpoints holds one handler per endpoint.
 type endpoints struct {
@@ -94,7 +102,7 @@ func (p *Provider) endpoints() (*endpoints, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.pages, err = browser.NewRenderer(templates.FS, assets, product); err != nil {
+	if p.pages, err = browser.NewRenderer(templates.FS, assets, product, p.base); err != nil {
 		return nil, err
 	}
 	e := &endpoints{assets: &web.Assets{Files: assets}, health: &health{db: p.cfg.DB}}
