@@ -67,6 +67,9 @@ func (f *fence) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
+// CloseIdleConnections lets http.Client reach the transport behind.
+func (f *fence) CloseIdleConnections() { (&http.Client{Transport: f.next}).CloseIdleConnections() }
+
 var refreshURL = regexp.MustCompile(`(?i)url=(.*)`)
 
 func (f *fence) leaks(asked *url.URL, response *http.Response, body string) (leaks []string) {
