@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ type view struct {
 // is the name in the title and the header. Pages are made below each of the bases, and below none.
 func NewRenderer(files fs.FS, assets *Assets, product string, bases ...Base) (*Renderer, error) {
 	r := &Renderer{pages: map[Base]map[string]*template.Template{}, product: product}
-	for _, base := range append(bases, "") {
+	for _, base := range slices.Compact(append(bases, "")) {
 		pages, err := parsePages(files, template.FuncMap{
 			"uri": base.link,
 			"asset": func(name string) (string, error) {
