@@ -57,6 +57,7 @@ func endpoints() []endpoint {
 		{"/introspect", with("token", "token_type_hint")},
 		{"/revoke", with("token", "token_type_hint")},
 		{"/api/logout", with("token", "token_type_hint")},
+		{"/global-token-revocation", []string{"sub_id"}},
 	}
 }
 

@@ -42,6 +42,7 @@ type place struct {
 	transport http.RoundTripper
 	clock     *clock
 	db        *database.DB
+	config    provider.Config
 	provider  *provider.Provider
 	keyring   *signing.Keyring // signs with the provider's own keys
 	receiver  *receiver
@@ -171,6 +172,7 @@ func newPlace(ctx context.Context, db *database.DB, scheme string, changes ...fu
 	for _, change := range changes {
 		change(&cfg)
 	}
+	p.config = cfg
 	if p.provider, err = provider.New(ctx, cfg); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,10 @@ type Config struct {
 	Users   []User            // created or updated by Start
 	Clients []identity.Client // created or updated by Start
 
+	// GlobalRevocation says which clients may end everything of a person: by client_id, the domains of those people's e-mail addresses, in
+	// lower case, or "*". It is no metadata of a client, so that no registration can ask for it.
+	GlobalRevocation map[string][]string
+
 	Now    func() time.Time // Defaults to time.Now.
 	Logger *slog.Logger     // Defaults to slog.Default.
 }

@@ -84,6 +84,7 @@ type endpoints struct {
 	check      *protocol.CheckSession
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
+	revocation *protocol.GlobalRevocation
 	login      *web.Login
 	consent    *web.Consent
 	home       *web.Home
@@ -118,6 +119,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	settings := protocol.Settings{
 		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
 		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
+		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0,
 	}
 	keeper, err := protocol.NewKeeper(p.cfg.Secrets, p.cfg.Now)
 	if err != nil {
@@ -172,6 +174,10 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
 	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
 	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
+	e.revocation = &protocol.GlobalRevocation{
+		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
+		Engine: p.engine, Tx: p.cfg.DB,
+	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
 	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants}
 	return nil

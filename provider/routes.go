@@ -28,6 +28,7 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)
+	r.POST(protocol.PathGlobalRevocation, e.revocation.Post)
 	e.healthChecks(r)
 
 	// For people.
@@ -76,7 +77,7 @@ func (e *endpoints) healthChecks(r *echo.Echo) {
 // forApplications lists the paths whose errors are JSON. Everything else is seen by people, and its errors are pages.
 var forApplications = map[string]bool{
 	protocol.PathDiscovery: true, protocol.PathKeys: true, protocol.PathToken: true, protocol.PathUserinfo: true, protocol.PathRevoke: true,
-	protocol.PathIntrospect: true, protocol.PathAPILogout: true, pathHealthz: true, pathReadyz: true,
+	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, pathHealthz: true, pathReadyz: true,
 }
 
 // open registers a route that pages of every origin may call by script, without credentials: what they send, they must have been given.
