@@ -57,6 +57,7 @@ type Config struct {
 
 	AttemptTimeout time.Duration // Defaults to 10 s.
 	RetryFor       time.Duration // Defaults to 72 h; negative: one attempt only.
+	BacklogRate    int           // deliveries per second that this node takes from all backlogs together. Defaults to 200.
 	Workers        int           // logouts whose first attempts run at once on this node; defaults to 64; see NoEarlyStart
 
 	Now    func() time.Time // Defaults to time.Now.
@@ -69,6 +70,8 @@ type Engine struct {
 	planner   planner
 	notifiers map[Channel]Notifier
 	limits    *limits
+	breakers  *breakers
+	pace      *pace
 	settler   *settler
 	slots     chan struct{}
 
@@ -102,6 +105,9 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = 64
 	}
+	if cfg.BacklogRate <= 0 {
+		cfg.BacklogRate = 200
+	}
 	if cfg.Observe == nil {
 		cfg.Observe = nobody{}
 	}
@@ -114,7 +120,9 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg:       cfg,
 		limits:    newLimits(),
-		settler:   &settler{outbox: cfg.Store, now: cfg.Now, log: cfg.Logger},
+		breakers:  newBreakers(cfg),
+		pace:      &pace{every: time.Second / time.Duration(cfg.BacklogRate)},
+		settler:   newSettler(cfg),
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
 		notifiers: make(map[Channel]Notifier),
@@ -247,7 +255,7 @@ func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
 		go func() {
 			defer e.early.Done()
 			defer e.untrack(plan.LogoutID)
-			written := e.attempt(context.WithoutCancel(ctx), due, p)
+			written := e.attempt(context.WithoutCancel(ctx), due, p, plan.Request.InitiatorClientID)
 			// The place is for talking to relying parties; the record may take its time.
 			<-p.done
 			<-e.slots
@@ -276,10 +284,11 @@ func (e *Engine) deliver(ctx context.Context, scope Scope) error {
 	if len(due) == 0 {
 		return nil
 	}
-	return e.attempt(ctx, due, newProgress(due))()
+	return e.attempt(ctx, due, newProgress(due), "")()
 }
 
-// Redeliver gives the matching deliveries that are dead, rejected or waiting a new chance at once. It returns how many.
+// Redeliver gives the matching deliveries that are dead, rejected or waiting a new chance: their receivers are told
+// as soon as they take it, in the order and at the rate of any backlog. It returns how many.
 func (e *Engine) Redeliver(ctx context.Context, f Filter) (int, error) {
 	at := e.cfg.Now().UTC()
 	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(e.cfg.RetryFor))

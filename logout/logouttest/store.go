@@ -21,8 +21,8 @@ type Opened struct {
 	// Tx runs fn in one transaction of the store.
 	Tx func(ctx context.Context, fn func(ctx context.Context) error) error
 
-	// Insured fails the test unless every logout with a pending delivery has its insurance job and every retrying delivery a job of its
-	// own.
+	// Insured fails the test unless every logout with a pending delivery has its insurance job, every retrying delivery a job of its own
+	// or, if it is parked, its receiver a turn, and every turn a job.
 	Insured func(t *testing.T)
 }
 
@@ -45,6 +45,10 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"redeliver during an attempt", testRedeliverDuringAttempt},
 		{"doubled outcome", testDoubledOutcome},
 		{"lapsed", testLapsed},
+		{"parked", testParked},
+		{"breaker", testBreaker},
+		{"one turn", testOneTurn},
+		{"parking against the end of a turn", testParkingAgainstEnd},
 		{"health", testHealth},
 	} {
 		t.Run(test.name, func(t *testing.T) {
