@@ -146,7 +146,7 @@ func (e *Engine) settle(ctx context.Context, s *Settlement) error {
 func (e *Engine) unpark(ctx context.Context, r Receiver, limit int) error {
 	starting, cancel := context.WithTimeout(ctx, turnFor)
 	defer cancel()
-	for starting.Err() == nil && !e.breakers.isOpen(ctx, r) {
+	for starting.Err() == nil && !e.stopping() && !e.breakers.isOpen(ctx, r) {
 		parked, err := e.cfg.Store.Parked(ctx, r, limit)
 		if err != nil {
 			return err
@@ -170,7 +170,7 @@ func (e *Engine) unparkBatch(ctx, starting context.Context, r Receiver, parked [
 	var errs []error
 	for range min(len(parked), maxInFlightQueue) {
 		workers.Go(func() {
-			for d, ok := l.next(); ok && e.pace.wait(starting); d, ok = l.next() {
+			for d, ok := l.next(); ok && e.pace.wait(starting) && !e.stopping(); d, ok = l.next() {
 				s := e.unparkOne(ctx, starting, d)
 				if s == nil {
 					return

@@ -34,6 +34,7 @@ type Store interface {
 	Outbox
 	Receivers
 	Ledger
+	Masses
 }
 
 // Config makes an Engine.
@@ -46,7 +47,7 @@ type Config struct {
 
 	// Surviving, if set, finds the participations of sessions that ended before, of which a grant with offline_access survives that the
 	// request's target names. It runs inside the ending transaction for requests that ReachesOffline; the clients leave and are told.
-	// What it returns may contain participations that end right now.
+	// What it returns may contain participations that end right now. If the target has a Part it returns at most its Limit.
 	Surviving func(ctx context.Context, req Request) ([]Participation, error)
 
 	// InEnd, if set, runs inside the transaction that ends sessions, after planning: what it does in ctx happens with the logout or not at
@@ -259,7 +260,9 @@ func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
 			// The place is for talking to relying parties; the record may take its time.
 			<-p.done
 			<-e.slots
-			if err := written(); err != nil {
+			err := written()
+			close(p.written)
+			if err != nil {
 				e.cfg.Logger.WarnContext(ctx, "first attempts are left to the insurance job", "logout", plan.LogoutID, "error", err)
 			}
 		}()
@@ -294,8 +297,15 @@ func (e *Engine) Redeliver(ctx context.Context, f Filter) (int, error) {
 	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(e.cfg.RetryFor))
 }
 
+// stopping reports whether Stop was called: then what can go on elsewhere should.
+func (e *Engine) stopping() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closed
+}
+
 // Stop lets the attempts that run finish until ctx is done. What does not finish is done by the insurance job. No early start happens
-// afterwards.
+// afterwards, and jobs that take long come to an end soon.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true

@@ -16,6 +16,7 @@ const (
 	queueFirst    = "logout"
 	queueRetry    = "logout_retry"
 	queueReceiver = "logout_receiver"
+	queueMass     = "logout_mass"
 )
 
 // insuranceJob makes sure that a logout's pending deliveries are attempted although the node that ended the session died.
@@ -59,6 +60,9 @@ func options(queue string, at, now time.Time) *river.InsertOpts {
 	return o
 }
 
+// massWorkers is how many mass logouts a node works on at once.
+const massWorkers = 2
+
 // Work returns what a node needs to run the engine's jobs; add other workers to it and give it to database.DB.StartQueue.
 //
 // workers is the number of logouts, of retries and of receivers' backlogs that the node works on at once; attemptTimeout is that of the engine.
@@ -67,7 +71,8 @@ func Work(engine *logout.Engine, workers int, attemptTimeout time.Duration) data
 	river.AddWorker(all, &insuranceWorker{engine: engine})
 	river.AddWorker(all, &retryWorker{engine: engine})
 	river.AddWorker(all, &receiverWorker{engine: engine})
-	queues := map[string]int{queueFirst: workers, queueRetry: workers, queueReceiver: workers}
+	river.AddWorker(all, &massWorker{engine: engine})
+	queues := map[string]int{queueFirst: workers, queueRetry: workers, queueReceiver: workers, queueMass: massWorkers}
 	return database.Work{Workers: all, Queues: queues, JobTimeout: attemptTimeout + jobMargin}
 }
 

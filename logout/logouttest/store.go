@@ -50,6 +50,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"one turn", testOneTurn},
 		{"parking against the end of a turn", testParkingAgainstEnd},
 		{"health", testHealth},
+		{"mass", testMass},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t)
@@ -215,6 +216,7 @@ func testTargets(t *testing.T, s Opened) {
 	laptop := start(t, s, "alice", "shop")
 	office := start(t, s, "alice", "bank")
 	bob := start(t, s, "bob", "shop")
+	late := start(t, s, "carol", "shop")
 	for _, test := range []struct {
 		name   string
 		target logout.Target
@@ -223,8 +225,11 @@ func testTargets(t *testing.T, s Opened) {
 		{"device", logout.Target{DeviceID: "phone"}, []string{phone.ID}},
 		{"subject at client", logout.Target{Subject: "alice", ClientID: "shop"}, []string{laptop.ID}},
 		{"all but one", logout.Target{Subject: "alice", ExceptSessionID: office.ID}, nil},
-		{"client", logout.Target{ClientID: "shop"}, []string{bob.ID}},
-		{"everyone", logout.Target{Everyone: true}, []string{office.ID}},
+		{"a part of a client's", logout.Target{ClientID: "shop", Part: logout.Part{Limit: 1}}, []string{bob.ID}},
+		{"everyone of before", logout.Target{Everyone: true, Before: epoch}, nil},
+		{"a part", logout.Target{Everyone: true, Before: epoch.Add(time.Microsecond), Part: logout.Part{Limit: 1, After: laptop.ID}}, []string{office.ID}},
+		{"nothing but what outlived sessions", logout.Target{Everyone: true, Part: logout.Part{Limit: 1, Offline: true}}, nil},
+		{"everyone", logout.Target{Everyone: true}, []string{late.ID}},
 	} {
 		p, err := end(t.Context(), s, logout.CauseAdmin, test.target)
 		must(t, err)
