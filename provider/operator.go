@@ -40,6 +40,7 @@ func wire(cfg Config, workers int) (*Operator, error) {
 	var err error
 	o.engine, err = logout.New(logout.Config{
 		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: o.keyring, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: o.store.InEnd,
+		ClientsOf:      o.store.ClientsOf,
 		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: workers, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {
