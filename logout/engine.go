@@ -26,6 +26,10 @@ type Ender interface {
 	// (the one in ctx if there is one).
 	Write(ctx context.Context, plan *Plan) error
 
+	// Remaining returns the SIDs of those leaving participations whose person has another live participation at the same client at that
+	// time. Of logouts that end a person's sessions at the same moment the last to commit finds none. Call it in the ending transaction.
+	Remaining(ctx context.Context, leaving []Participation, at time.Time) (map[string]bool, error)
+
 	// AfterTx calls fn once it is known whether what was done in ctx is durable: after the outermost transaction in ctx has committed or
 	// rolled back.
 	AfterTx(ctx context.Context, fn func(committed bool))
@@ -37,6 +41,8 @@ type Store interface {
 	Ender
 	Outbox
 	Ledger
+	Inbox
+	UserTokens
 }
 
 // Config makes an Engine.
@@ -60,6 +66,10 @@ type Config struct {
 	// events that do not say whom to tell.
 	ClientsOf func(ctx context.Context, subject string) ([]string, error)
 
+	// Detached, if set, describes to a client the device that a request of CauseDeviceDetached is about: what the event device.detached says
+	// under `device`, `metadata` (what this client wrote itself), `online` and `acknowledged_at`. It runs inside the ending transaction.
+	Detached func(ctx context.Context, req Request, clientID string) (map[string]any, error)
+
 	AttemptTimeout time.Duration // Defaults to 10 s.
 	RetryFor       time.Duration // Defaults to 72 h; negative: one attempt only.
 	Workers        int           // logouts whose first attempts run at once on this node; defaults to 64; see NoEarlyStart
@@ -75,6 +85,7 @@ type Engine struct {
 	notifiers map[Channel]Notifier
 	limits    *limits
 	settler   *settler
+	messages  messages
 	slots     chan struct{}
 
 	mu       sync.Mutex
@@ -120,10 +131,14 @@ func New(cfg Config) (*Engine, error) {
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
 		notifiers: make(map[Channel]Notifier),
+		messages:  messages{issuer: cfg.Issuer, tokens: &userTokens{store: cfg.Store, now: cfg.Now}},
 	}
 	e.planner = planner{clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin}
 	e.add(ChannelBackchannel, &backchannel{issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
 	e.add(ChannelFrontchannel, frontchannel{issuer: cfg.Issuer})
+	e.add(ChannelWebhook, &webhook{
+		clients: cfg.Clients, outgoing: cfg.Outgoing, messages: e.messages, remaining: cfg.Store.Remaining, detached: cfg.Detached, now: cfg.Now,
+	})
 	return e, nil
 }
 

@@ -46,6 +46,11 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"redeliver during an attempt", testRedeliverDuringAttempt},
 		{"doubled outcome", testDoubledOutcome},
 		{"lapsed", testLapsed},
+		{"events", testEvents},
+		{"readers", testReaders},
+		{"acknowledge", testAcknowledge},
+		{"user tokens", testUserTokens},
+		{"remaining", testRemaining},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t)
