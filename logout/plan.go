@@ -51,6 +51,13 @@ type Clients interface {
 	LogoutClient(ctx context.Context, id string) (Client, error)
 }
 
+// FormerClients is for Clients that remember clients which were deleted. Without it nobody can sign what their webhooks still have to be
+// told.
+type FormerClients interface {
+	// FormerClient returns what is known of a client that was deleted; ErrNoClient when nothing is.
+	FormerClient(ctx context.Context, id string) (Client, error)
+}
+
 // planner turns what the transaction found into a plan.
 type planner struct {
 	clients  Clients

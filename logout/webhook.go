@@ -192,16 +192,9 @@ var errNoWebhookKey = errors.New("nothing can sign the event: the client has no 
 // Notify implements Notifier. The id of the event stays the same over all attempts and channels; timestamp, signature and user token are
 // new each time.
 func (w *webhook) Notify(ctx context.Context, d Delivery) (Answer, error) {
-	client, err := w.clients.LogoutClient(ctx, d.ClientID)
-	switch {
-	case errors.Is(err, ErrNoClient):
-		return Answer{}, &RejectedError{Reason: "the client was deleted, and with it the secret that signs its events"}
-	case err != nil:
+	client, err := w.receiver(ctx, d)
+	if err != nil {
 		return Answer{}, err
-	case len(client.WebhookKeys) == 0:
-		return Answer{}, errNoWebhookKey
-	case client.WebhookURI == "":
-		client.WebhookURI = d.URI // where it was when this happened
 	}
 	body, err := w.messages.webhook(ctx, d, client)
 	if err != nil {
@@ -226,4 +219,27 @@ func (w *webhook) Notify(ctx context.Context, d Delivery) (Answer, error) {
 		return Answer{}, err
 	}
 	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judgeStatus(res, w.now())
+}
+
+// receiver returns the client as it is registered now. One that has been deleted, or has no webhook any more, is told where it was when this
+// happened.
+func (w *webhook) receiver(ctx context.Context, d Delivery) (Client, error) {
+	client, err := w.clients.LogoutClient(ctx, d.ClientID)
+	if errors.Is(err, ErrNoClient) {
+		if former, ok := w.clients.(FormerClients); ok {
+			client, err = former.FormerClient(ctx, d.ClientID)
+		}
+		client.WebhookURI, client.AllowPrivateNetwork = d.URI, d.Private
+	}
+	switch {
+	case errors.Is(err, ErrNoClient):
+		return Client{}, &RejectedError{Reason: "the client was deleted, and with it the secret that signs its events"}
+	case err != nil:
+		return Client{}, err
+	case len(client.WebhookKeys) == 0:
+		return Client{}, errNoWebhookKey
+	case client.WebhookURI == "":
+		client.WebhookURI = d.URI
+	}
+	return client, nil
 }

@@ -160,7 +160,9 @@ func TestWebhookFilter(t *testing.T) {
 		}
 	})
 	all := s.hook(t, "all", nil)
-	named := s.hook(t, "named", func(c *logout.Client) { c.WebhookEvents = []string{logout.EventTokenRevoked, logout.EventDeviceDetached} })
+	named := s.hook(t, "named", func(c *logout.Client) {
+		c.WebhookEvents = []string{logout.EventTokenRevoked, logout.EventDeviceDetached}
+	})
 	session := s.login(t, "alice")
 	s.join(t, session, "all")
 	if _, err := s.End(t.Context(), logout.Request{Cause: logout.CauseDeviceDetached, Target: logout.Target{Subject: "alice"}}); err != nil {
