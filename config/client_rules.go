@@ -40,6 +40,7 @@ func (c clientRules) check(algorithms []string) {
 	c.checkKeys()
 	c.checkGrants()
 	c.checkURIs()
+	c.checkWebhook()
 	c.checkAlgorithm(algorithms)
 	c.checkOther()
 }
@@ -197,6 +198,7 @@ func (c *Config) Warnings() []Warning {
 			}
 		}
 		private("backchannel_logout_uri", client.BackchannelLogoutURI, "where no logout token is sent")
+		private("webhook_uri", client.WebhookURI, "where no event is sent")
 		private("jwks_uri", client.JWKSURI, "from where no keys are fetched")
 		if n := len(client.ClientSecret); n > 0 && n < minSecretLength && c.production() {
 			warnings = append(warnings, Warning{path + "client_secret", fmt.Sprintf(

@@ -13,6 +13,7 @@ type Channel string
 const (
 	ChannelBackchannel  Channel = "backchannel"  // OpenID Connect Back-Channel Logout 1.0
 	ChannelFrontchannel Channel = "frontchannel" // OpenID Connect Front-Channel Logout 1.0
+	ChannelWebhook      Channel = "webhook"      // Standard Webhooks
 )
 
 // State of a delivery; see the package documentation for the diagram.
@@ -37,6 +38,7 @@ func (s State) Final() bool { return s != StatePending && s != StateRetrying }
 type Delivery struct {
 	ID        string
 	LogoutID  string
+	EventID   string // of the first delivery to the client about the same thing: the deliveries of all channels are one event
 	ClientID  string
 	Channel   Channel
 	State     State
@@ -63,6 +65,7 @@ type Delivery struct {
 	SettledAt  time.Time // when it became final
 	LastStatus int       // HTTP status of the last attempt; 0 when there was no answer
 	LastError  string
+	Pulled     bool // the client came and acknowledged it: delivered by pull
 }
 
 func (d Delivery) receiver() Receiver { return Receiver{ClientID: d.ClientID, Channel: d.Channel} }
@@ -118,13 +121,14 @@ type Receipt struct {
 	CreatedAt  time.Time
 	NextAt     time.Time
 	SettledAt  time.Time
+	Pulled     bool // delivered by pull
 }
 
 // Receipt returns the delivery's receipt.
 func (d Delivery) Receipt() Receipt {
 	return Receipt{
 		DeliveryID: d.ID, LogoutID: d.LogoutID, ClientID: d.ClientID, Channel: d.Channel, State: d.State, Attempts: d.Attempts,
-		LastStatus: d.LastStatus, LastError: d.LastError, CreatedAt: d.CreatedAt, NextAt: d.NextAt, SettledAt: d.SettledAt,
+		LastStatus: d.LastStatus, LastError: d.LastError, CreatedAt: d.CreatedAt, NextAt: d.NextAt, SettledAt: d.SettledAt, Pulled: d.Pulled,
 	}
 }
 

@@ -128,8 +128,10 @@ func (p *Provider) clean(ctx context.Context) error {
 	now := p.cfg.Now().UTC()
 	// Assertions that expired are refused as such; a minute bridges the nodes' clocks.
 	err := errors.Join(p.store.Sweep(ctx, now.Add(-keepExpired)), p.store.Assertions.Sweep(ctx, now.Add(-time.Minute)))
+	err = errors.Join(err, p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)))
 	if p.cfg.Retention > 0 {
-		err = errors.Join(err, p.sessions.Purge(ctx, now.Add(-p.cfg.Retention)))
+		old := now.Add(-p.cfg.Retention)
+		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old))
 	}
 	return err
 }

@@ -40,6 +40,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"rollback", testRollback},
 		{"concurrent ends", testConcurrentEnds},
 		{"end against issue", testEndAgainstIssue},
+		{"write", testWrite},
 		{"settle", testSettle},
 		{"redeliver", testRedeliver},
 		{"redeliver during an attempt", testRedeliverDuringAttempt},
@@ -51,6 +52,11 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"parking against the end of a turn", testParkingAgainstEnd},
 		{"health", testHealth},
 		{"mass", testMass},
+		{"events", testEvents},
+		{"readers", testReaders},
+		{"acknowledge", testAcknowledge},
+		{"user tokens", testUserTokens},
+		{"remaining", testRemaining},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t)
