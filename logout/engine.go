@@ -33,6 +33,7 @@ type Store interface {
 	Ender
 	Outbox
 	Ledger
+	Mailbox
 }
 
 // Config makes an Engine.
@@ -42,6 +43,7 @@ type Config struct {
 	Clients  Clients
 	Signer   Signer
 	Outgoing *Outgoing
+	Streams  Streams // of shared signals; nil: there are none
 
 	// Surviving, if set, finds the participations of sessions that ended before, of which a grant with offline_access survives that the
 	// request's target names. It runs inside the ending transaction for requests that ReachesOffline; the clients leave and are told.
@@ -68,6 +70,9 @@ type Engine struct {
 	limits    *limits
 	settler   *settler
 	slots     chan struct{}
+	polls     pollCount
+	draining  chan struct{} // closed by Drain
+	drain     sync.Once
 
 	mu       sync.Mutex
 	progress map[string]*progress // logouts whose first attempts run on this node
@@ -112,10 +117,14 @@ func New(cfg Config) (*Engine, error) {
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
 		notifiers: make(map[Channel]Notifier),
+		draining:  make(chan struct{}),
 	}
 	e.planner = planner{clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin}
 	e.add(ChannelBackchannel, &backchannel{issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
 	e.add(ChannelFrontchannel, frontchannel{issuer: cfg.Issuer})
+	if cfg.Streams != nil {
+		e.add(ChannelCAEP, &caep{issuer: cfg.Issuer, streams: cfg.Streams, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
+	}
 	return e, nil
 }
 

@@ -21,7 +21,8 @@ type Plan struct {
 	RevokeOffline bool      // grants with offline_access die too
 	InsureAt      time.Time // when the insurance job runs unless the ending node was faster
 
-	giveUpAt time.Time // of its deliveries
+	giveUpAt time.Time           // of its deliveries
+	streams  map[string][]Stream // of the clients that were asked for
 }
 
 // Client is what a logout must know of a relying party.
@@ -61,17 +62,19 @@ type channel interface {
 }
 
 func (p planner) plan(ctx context.Context, id string, req Request, at time.Time, sessions []Session, leaving []Participation) (*Plan, error) {
-	plan := &Plan{
-		LogoutID: id, Request: req, At: at, Sessions: sessions, Leaving: leaving,
-		RevokeOffline: req.Cause.RevokesOffline(), InsureAt: at.Add(p.insureIn), giveUpAt: at.Add(p.retryFor),
-		Deliveries: make([]Delivery, 0, len(leaving)),
-	}
+	plan := p.empty(id, req, at)
+	plan.Sessions, plan.Leaving, plan.RevokeOffline, plan.Deliveries = sessions, leaving, req.Cause.RevokesOffline(), make([]Delivery, 0, len(leaving))
 	for _, part := range leaving {
 		if err := p.tell(ctx, plan, part); err != nil {
 			return nil, err
 		}
 	}
 	return plan, nil
+}
+
+// empty returns a plan that does nothing yet.
+func (p planner) empty(id string, req Request, at time.Time) *Plan {
+	return &Plan{LogoutID: id, Request: req, At: at, InsureAt: at.Add(p.insureIn), giveUpAt: at.Add(p.retryFor)}
 }
 
 // tell plans how one client learns that its participation has ended: through every channel that it registered and that can carry this

@@ -3,6 +3,7 @@ package logoutstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,32 +75,42 @@ func (s *Store) Show(ctx context.Context, id string) (logout.Delivery, []logout.
 	return found[0], attempts, nil
 }
 
-// Redeliver implements logout.Ledger. A retrying delivery gets a new turn, which makes the job of its old one find nothing.
+// Redeliver implements logout.Ledger. A retrying delivery gets a new turn, which makes the job of its old one find nothing. What its receiver
+// must fetch lies ready again, without a job.
 func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt time.Time) (int, error) {
 	where, args := conditions(f)
 	at = database.Time(database.Micros(at))
 	count := 0
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		var open []string
-		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = 'retrying', rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
-			"WHERE state IN ('dead', 'rejected', 'retrying') AND "+where+" RETURNING id",
-			append([]any{database.Micros(at), database.Micros(giveUpAt)}, args...)...).Scan(&open)
+		var again []struct{ ID, State string }
+		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = CASE WHEN stream_id <> '' AND uri = '' THEN 'unconfirmed' ELSE 'retrying' END, "+
+			"rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL WHERE state IN ('dead', 'rejected', 'retrying') AND "+where+" RETURNING id, state",
+			append([]any{database.Micros(at), database.Micros(giveUpAt)}, args...)...).Scan(&again)
 		if res.Error != nil {
 			return fmt.Errorf("logoutstore: redelivering: %w", res.Error)
 		}
-		count = len(open)
-		for len(open) > 0 {
-			n := min(len(open), chunk)
-			jobs := make([]river.InsertManyParams, n)
-			for i, id := range open[:n] {
-				jobs[i] = newRetryJob(id, at, at)
+		count = len(again)
+		var open []string
+		for _, row := range again {
+			if row.State == string(logout.StateRetrying) {
+				open = append(open, row.ID)
 			}
-			if _, err := s.db.Enqueue(ctx, jobs...); err != nil {
-				return err
-			}
-			open = open[n:]
 		}
-		return nil
+		return s.retryNow(ctx, open, at)
 	})
 	return count, err
+}
+
+// retryNow enqueues the jobs of deliveries whose turn has been set for now.
+func (s *Store) retryNow(ctx context.Context, ids []string, at time.Time) error {
+	for some := range slices.Chunk(ids, chunk) {
+		jobs := make([]river.InsertManyParams, len(some))
+		for i, id := range some {
+			jobs[i] = newRetryJob(id, at, at)
+		}
+		if _, err := s.db.Enqueue(ctx, jobs...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
