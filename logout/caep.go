@@ -33,34 +33,60 @@ type sessionRevoked struct {
 	ReasonUser       map[string]string `json:"reason_user"`
 }
 
+// credentialChange is the event of CAEP 1.0, 3.3, of a password, which is the only credential there is.
+type credentialChange struct {
+	CredentialType   string            `json:"credential_type"`
+	ChangeType       string            `json:"change_type"`
+	At               int64             `json:"event_timestamp"`
+	InitiatingEntity string            `json:"initiating_entity"`
+	ReasonAdmin      map[string]string `json:"reason_admin"`
+	ReasonUser       map[string]string `json:"reason_user"`
+}
+
 // plan implements channel.
 func (c *caep) plan(ctx context.Context, plan *Plan, part Participation, client Client) ([]Delivery, error) {
+	return c.carry(ctx, plan, plan.delivery(ChannelCAEP, part), client, SignalSessionRevoked, revoked(plan.Request, plan.At))
+}
+
+// announce implements announcer: a changed password is a changed credential.
+func (c *caep) announce(ctx context.Context, plan *Plan, event Event, client Client) ([]Delivery, error) {
+	if event.Type != EventUserPasswordChanged {
+		return nil, nil
+	}
+	by, _ := event.Data["by"].(string)
+	return c.carry(ctx, plan, plan.message(ChannelCAEP, event, client.ID), client, SignalCredentialChange, credentialChange{
+		CredentialType: "password", ChangeType: "update", At: event.At.Unix(), InitiatingEntity: entity(by),
+		ReasonAdmin: english("The password was changed"), ReasonUser: english("Your password was changed."),
+	})
+}
+
+// carry gives an event to every stream of the client that carries its kind and person.
+func (c *caep) carry(ctx context.Context, plan *Plan, d Delivery, client Client, event string, payload any) ([]Delivery, error) {
 	streams, err := plan.streamsOf(ctx, c.streams, client.ID)
 	if err != nil {
 		return nil, err
 	}
 	var deliveries []Delivery
 	for _, s := range streams {
-		if wanted, err := c.wanted(ctx, s, part.Subject); err != nil {
+		if wanted, err := c.wanted(ctx, s, event, d.Subject); err != nil {
 			return nil, err
 		} else if !wanted {
 			continue
 		}
-		d := plan.delivery(ChannelCAEP, part)
-		d.Private = client.AllowPrivateNetwork
-		d, err = s.carry(d, EventSessionRevoked, revoked(plan.Request, plan.At))
+		d.ID, d.Private = NewID(), client.AllowPrivateNetwork
+		carried, err := s.carry(d, event, payload)
 		if err != nil {
 			return nil, err
 		}
-		deliveries = append(deliveries, d)
+		deliveries = append(deliveries, carried)
 	}
 	return deliveries, nil
 }
 
-// wanted reports whether the stream carries the end of a person's session. A disabled stream carries nothing and holds nothing
+// wanted reports whether the stream carries such events about a person. A disabled stream carries nothing and holds nothing
 // (Shared Signals Framework 1.0, 8.1.2.1).
-func (c *caep) wanted(ctx context.Context, s Stream, subject string) (bool, error) {
-	if s.Status == StreamDisabled || !slices.Contains(s.Events, EventSessionRevoked) {
+func (c *caep) wanted(ctx context.Context, s Stream, event, subject string) (bool, error) {
+	if s.Status == StreamDisabled || !slices.Contains(s.Events, event) {
 		return false, nil
 	}
 	if !s.Removals {
@@ -96,9 +122,9 @@ func (c *caep) Notify(ctx context.Context, d Delivery) (Answer, error) {
 		return Answer{}, err
 	case s.Method == StreamPoll:
 		return Answer{}, &RetryError{After: longestRetry, Reason: waitsForPoll}
-	case s.Status == StreamDisabled && d.Event != EventStreamUpdated:
+	case s.Status == StreamDisabled && d.Event != SignalStreamUpdated:
 		return Answer{}, &RejectedError{Reason: "the receiver has disabled its stream"}
-	case s.Status == StreamPaused && d.Event != EventStreamUpdated:
+	case s.Status == StreamPaused && d.Event != SignalStreamUpdated:
 		return Answer{}, &RetryError{After: longestRetry, Reason: waitsForEnable}
 	}
 	private, err := c.private(ctx, d)
@@ -173,18 +199,29 @@ func pushError(res *http.Response, body []byte) string {
 // revoked describes a logout to a receiver. It says why, and nothing about where or by whom.
 func revoked(req Request, at time.Time) sessionRevoked {
 	r := reasons[req.Cause]
-	entity := r.entity
-	if entity == "" {
-		entity = map[string]string{"user": "user", "admin": "admin", "client": "user"}[req.Actor.Kind]
-	}
-	if entity == "" {
-		entity = "system"
+	by := r.entity
+	if by == "" {
+		by = entity(req.Actor.Kind)
 	}
 	return sessionRevoked{
-		At: at.Unix(), InitiatingEntity: entity, ReasonAdmin: map[string]string{"en": r.admin + " (" + string(req.Cause) + ")"},
-		ReasonUser: map[string]string{"en": r.user},
+		At: at.Unix(), InitiatingEntity: by, ReasonAdmin: english(r.admin + " (" + string(req.Cause) + ")"), ReasonUser: english(r.user),
 	}
 }
+
+// entity is an actor's kind in the words of CAEP 1.0, 2.
+func entity(kind string) string {
+	switch kind {
+	case "user", "admin":
+		return kind
+	case "client":
+		return "user" // an app does what its user wants
+	default:
+		return "system"
+	}
+}
+
+// english is a text by language tags (BCP 47).
+func english(text string) map[string]string { return map[string]string{"en": text} }
 
 // reason is why a session ended: for the receiver's operator, for the person, and who brought it about (CAEP 1.0, 2: admin, user, policy
 // or system); empty where only the actor knows.

@@ -22,6 +22,10 @@ type Ender interface {
 	// CauseExpired only sessions that have passed a lifetime count as the target's: one may have become active since it was found.
 	End(ctx context.Context, id string, req Request, at time.Time, plan PlanFunc) (*Plan, error)
 
+	// Write writes a plan that ends nothing: its record, its deliveries and, when any is pending, its insurance job, in one transaction
+	// (the one in ctx if there is one).
+	Write(ctx context.Context, plan *Plan) error
+
 	// AfterTx calls fn once it is known whether what was done in ctx is durable: after the outermost transaction in ctx has committed or
 	// rolled back.
 	AfterTx(ctx context.Context, fn func(committed bool))
@@ -56,6 +60,10 @@ type Config struct {
 	InEnd func(ctx context.Context, plan *Plan) error
 
 	Observe Observer // Hears of attempts and breakers. Defaults to nobody.
+
+	// ClientsOf, if set, names the clients that know a person: by a live participation, a grant or a consent. Engine.Announce asks it for
+	// events that do not say whom to tell.
+	ClientsOf func(ctx context.Context, subject string) ([]string, error)
 
 	AttemptTimeout time.Duration // Defaults to 10 s.
 	RetryFor       time.Duration // Defaults to 72 h; negative: one attempt only.
@@ -176,9 +184,7 @@ func (e *Engine) End(ctx context.Context, req Request) (*Outcome, error) {
 				return nil, err
 			}
 		}
-		if slot = len(plan.pending()) > 0 && e.reserve(); !slot {
-			plan.InsureAt = at // nobody starts early, so the job starts at once
-		}
+		slot = e.insure(plan)
 		return plan, nil
 	})
 	if err != nil {
@@ -218,6 +224,15 @@ func (e *Engine) withSurviving(ctx context.Context, req Request, leaving []Parti
 		}
 	}
 	return leaving, nil
+}
+
+// insure takes a place for the early start of a plan that is about to be written, and reports whether it got one. Without it nobody starts
+// early, so the job starts at once.
+func (e *Engine) insure(plan *Plan) (slot bool) {
+	if slot = len(plan.pending()) > 0 && e.reserve(); !slot {
+		plan.InsureAt = plan.At
+	}
+	return slot
 }
 
 // reserve takes a place for an early start, if one is free.

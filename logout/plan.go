@@ -54,7 +54,7 @@ type planner struct {
 }
 
 // channel is one way by which relying parties are told. One that reaches them by itself is a Notifier too; the others leave it to the
-// person's browser, or to the receiver to come and ask.
+// person's browser, or to the receiver to come and ask. One that also carries events which end no session is an announcer.
 type channel interface {
 	// plan returns how the client learns through this channel that its participation has ended: nothing when it did not register for it,
 	// or when the channel cannot carry this logout. It may add to the plan what is not a delivery, such as frames.
@@ -63,7 +63,8 @@ type channel interface {
 
 func (p planner) plan(ctx context.Context, id string, req Request, at time.Time, sessions []Session, leaving []Participation) (*Plan, error) {
 	plan := p.empty(id, req, at)
-	plan.Sessions, plan.Leaving, plan.RevokeOffline, plan.Deliveries = sessions, leaving, req.Cause.RevokesOffline(), make([]Delivery, 0, len(leaving))
+	plan.Sessions, plan.Leaving, plan.RevokeOffline = sessions, leaving, req.Cause.RevokesOffline()
+	plan.Deliveries = make([]Delivery, 0, len(leaving))
 	for _, part := range leaving {
 		if err := p.tell(ctx, plan, part); err != nil {
 			return nil, err
@@ -72,7 +73,7 @@ func (p planner) plan(ctx context.Context, id string, req Request, at time.Time,
 	return plan, nil
 }
 
-// empty returns a plan that does nothing yet.
+// empty returns a plan that tells nobody.
 func (p planner) empty(id string, req Request, at time.Time) *Plan {
 	return &Plan{LogoutID: id, Request: req, At: at, InsureAt: at.Add(p.insureIn), giveUpAt: at.Add(p.retryFor)}
 }

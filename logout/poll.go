@@ -128,7 +128,7 @@ func (e *Engine) signals(ctx context.Context, streamID string, limit int) ([]Del
 	}
 	only := ""
 	if s.Status != StreamEnabled {
-		only = EventStreamUpdated
+		only = SignalStreamUpdated
 	}
 	return e.cfg.Store.Waiting(ctx, streamID, only, limit)
 }

@@ -6,9 +6,6 @@ import (
 	"fmt"
 )
 
-// causeStream is the cause of what a stream says about itself. It ends nothing, so Request.Validate refuses it.
-const causeStream Cause = "stream"
-
 // verification is the event of Shared Signals Framework 1.0, 8.1.4.1.
 type verification struct {
 	State *string `json:"state,omitempty"`
@@ -23,13 +20,13 @@ type streamUpdated struct {
 // Verify sends a verification event over a stream, in the transaction of ctx if there is one. state is echoed; nil: the receiver gave none.
 // Errors: those of the store.
 func (e *Engine) Verify(ctx context.Context, s Stream, state *string) error {
-	return e.aboutStream(ctx, s, Actor{Kind: "client", ID: s.ClientID}, EventVerification, verification{State: state})
+	return e.aboutStream(ctx, s, Actor{Kind: "client", ID: s.ClientID}, SignalVerification, verification{State: state})
 }
 
 // StreamUpdated tells a receiver that somebody else than itself has changed its stream's status. The stream is given as it is now; call
 // StreamChanged as well. Errors: those of the store.
 func (e *Engine) StreamUpdated(ctx context.Context, s Stream, actor Actor, reason string) error {
-	return e.aboutStream(ctx, s, actor, EventStreamUpdated, streamUpdated{Status: s.Status, Reason: reason})
+	return e.aboutStream(ctx, s, actor, SignalStreamUpdated, streamUpdated{Status: s.Status, Reason: reason})
 }
 
 // aboutStream posts one event about a stream itself, and makes its first attempt after the commit.
@@ -37,18 +34,15 @@ func (e *Engine) aboutStream(ctx context.Context, s Stream, actor Actor, event s
 	if e.cfg.Streams == nil {
 		return errors.New("logout: Config.Streams is nil, so there are no streams")
 	}
-	at := e.cfg.Now().UTC()
-	plan := e.planner.empty(NewID(), Request{Cause: causeStream, Actor: actor, Target: Target{ClientID: s.ClientID}}, at)
+	req := Request{Cause: CauseAnnounced, Actor: actor, Target: Target{ClientID: s.ClientID}}
+	plan := e.planner.empty(NewID(), req, e.cfg.Now().UTC())
 	d, err := s.carry(plan.delivery(ChannelCAEP, Participation{ClientID: s.ClientID}), event, payload)
 	if err != nil {
 		return err
 	}
 	plan.Deliveries = append(plan.Deliveries, d)
-	slot := d.State == StatePending && e.reserve()
-	if !slot {
-		plan.InsureAt = at
-	}
-	if err := e.cfg.Store.Post(ctx, plan); err != nil {
+	slot := e.insure(plan)
+	if err := e.cfg.Store.Write(ctx, plan); err != nil {
 		e.release(slot)
 		return fmt.Errorf("logout: posting an event of stream %s: %w", s.ID, err)
 	}
@@ -65,11 +59,11 @@ func (e *Engine) StreamChanged(ctx context.Context, s Stream) error {
 	shift := Shift{Stream: s, At: at, To: StateUnconfirmed, Reason: s.waiting()}
 	switch {
 	case s.Status == StreamDisabled:
-		shift.To, shift.Reason, shift.Spare = StateUnreachable, "dropped: the stream was disabled", EventStreamUpdated
+		shift.To, shift.Reason, shift.Spare = StateUnreachable, "dropped: the stream was disabled", SignalStreamUpdated
 	case s.pushes():
 		shift.To, shift.Reason, shift.GiveUpAt = StateRetrying, "", at.Add(e.cfg.RetryFor)
 	case s.Status == StreamPaused && s.Method == StreamPush:
-		shift.Spare = EventStreamUpdated
+		shift.Spare = SignalStreamUpdated
 	}
 	return e.cfg.Store.Shift(ctx, shift)
 }

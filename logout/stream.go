@@ -17,7 +17,7 @@ type Stream struct {
 	EndpointURL   string // where tokens are pushed to; empty when they are polled
 	Authorization string // value of the Authorization header of a push; secret; empty for none
 	Status        StreamStatus
-	Events        []string // the types that the receiver gets, of StreamEvents
+	Events        []string // the types that the receiver gets, of SignalTypes
 	Removals      bool     // there are people about whom the receiver wants to hear nothing
 }
 
@@ -47,17 +47,18 @@ func (s StreamStatus) Valid() bool {
 
 // The types of event that a stream can carry.
 const (
-	EventSessionRevoked = "https://schemas.openid.net/secevent/caep/event-type/session-revoked" // CAEP 1.0, 3.1
-	EventVerification   = "https://schemas.openid.net/secevent/ssf/event-type/verification"     // Shared Signals Framework 1.0, 8.1.4.1
-	EventStreamUpdated  = "https://schemas.openid.net/secevent/ssf/event-type/stream-updated"   // 8.1.5
+	SignalSessionRevoked   = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"   // CAEP 1.0, 3.1
+	SignalCredentialChange = "https://schemas.openid.net/secevent/caep/event-type/credential-change" // CAEP 1.0, 3.3
+	SignalVerification     = "https://schemas.openid.net/secevent/ssf/event-type/verification"       // Shared Signals Framework 1.0, 8.1.4.1
+	SignalStreamUpdated    = "https://schemas.openid.net/secevent/ssf/event-type/stream-updated"     // 8.1.5
 )
 
-// StreamEvents lists what a receiver may ask for. Verification and stream-updated belong to the stream itself and need no asking.
-var StreamEvents = []string{EventSessionRevoked}
+// SignalTypes lists what a receiver may ask for. Verification and stream-updated belong to the stream itself and need no asking.
+func SignalTypes() []string { return []string{SignalSessionRevoked, SignalCredentialChange} }
 
 // Deliverable returns what a receiver that asked for these events gets; nil: it did not say, and gets all that there are.
 func Deliverable(requested []string) []string {
-	return slices.DeleteFunc(slices.Clone(StreamEvents), func(event string) bool {
+	return slices.DeleteFunc(SignalTypes(), func(event string) bool {
 		return requested != nil && !slices.Contains(requested, event)
 	})
 }
@@ -104,7 +105,7 @@ func (s Stream) carry(d Delivery, event string, payload any) (Delivery, error) {
 	}
 	d.StreamID, d.URI, d.Alg, d.Event, d.Payload = s.ID, s.EndpointURL, setAlgorithm, event, string(text)
 	// The receiver must hear of a stream that stops although it has stopped (8.1.5).
-	if !s.pushes() && (s.Method == StreamPoll || event != EventStreamUpdated) {
+	if !s.pushes() && (s.Method == StreamPoll || event != SignalStreamUpdated) {
 		d.State, d.LastError = StateUnconfirmed, s.waiting()
 	}
 	return d, nil
@@ -112,9 +113,6 @@ func (s Stream) carry(d Delivery, event string, payload any) (Delivery, error) {
 
 // Mailbox keeps the events of streams, beside what Outbox and Ledger do with every delivery. Methods join the transaction in ctx.
 type Mailbox interface {
-	// Post writes the deliveries of a plan that ends nothing, with their insurance job when any is pending.
-	Post(ctx context.Context, plan *Plan) error
-
 	// Waiting returns the stream's deliveries that nobody has acknowledged or refused yet, oldest first; with onlyEvent those of that type.
 	Waiting(ctx context.Context, streamID, onlyEvent string, limit int) ([]Delivery, error)
 

@@ -44,7 +44,8 @@ func wire(cfg Config, workers int) (*Operator, error) {
 	}
 	o.streams = store.NewStreams(o.store, box)
 	o.engine, err = logout.New(logout.Config{
-		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Streams: o.streams, Signer: o.keyring, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: o.store.InEnd,
+		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: o.keyring, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: o.store.InEnd,
+		ClientsOf: o.store.ClientsOf, Streams: o.streams,
 		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: workers, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {

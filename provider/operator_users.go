@@ -69,7 +69,10 @@ func (o *Operator) SetPassword(ctx context.Context, user identity.User, password
 		return nil, err
 	}
 	return o.endWith(ctx, logout.CausePasswordChanged, user, actor, func(ctx context.Context) error {
-		return o.store.Users.ChangePassword(ctx, user.ID, hash)
+		if err := o.store.Users.ChangePassword(ctx, user.ID, hash); err != nil {
+			return err
+		}
+		return o.engine.Announce(ctx, logout.Event{Type: logout.EventUserPasswordChanged, Subject: user.ID, Data: map[string]any{"by": actor.Kind}})
 	})
 }
 

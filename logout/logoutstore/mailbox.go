@@ -12,11 +12,6 @@ import (
 // openOfStream is what a stream has not settled: word for word the condition of the index that serves it.
 const openOfStream = "stream_id = ? AND stream_id <> '' AND state IN ('unconfirmed', 'retrying', 'pending')"
 
-// Post implements logout.Mailbox.
-func (s *Store) Post(ctx context.Context, plan *logout.Plan) error {
-	return s.db.Tx(ctx, func(ctx context.Context) error { return s.write(ctx, plan) })
-}
-
 // Waiting implements logout.Mailbox.
 func (s *Store) Waiting(ctx context.Context, streamID, onlyEvent string, limit int) ([]logout.Delivery, error) {
 	where, args := openOfStream, []any{streamID}

@@ -40,6 +40,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"rollback", testRollback},
 		{"concurrent ends", testConcurrentEnds},
 		{"end against issue", testEndAgainstIssue},
+		{"write", testWrite},
 		{"settle", testSettle},
 		{"redeliver", testRedeliver},
 		{"redeliver during an attempt", testRedeliverDuringAttempt},

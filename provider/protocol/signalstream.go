@@ -46,7 +46,7 @@ type deliveryAnswer struct {
 
 func (s *Signals) describe(stream identity.Stream) streamAnswer {
 	answer := streamAnswer{
-		ID: stream.ID, Issuer: s.Issuer, Audience: stream.ClientID, EventsSupported: logout.StreamEvents, EventsRequested: stream.EventsRequested,
+		ID: stream.ID, Issuer: s.Issuer, Audience: stream.ClientID, EventsSupported: logout.SignalTypes(), EventsRequested: stream.EventsRequested,
 		EventsDelivered: logout.Deliverable(stream.EventsRequested), MinVerification: int(minVerification / time.Second), Description: stream.Description,
 		Delivery: deliveryAnswer{Method: methodPush, EndpointURL: stream.EndpointURL},
 	}
