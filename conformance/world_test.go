@@ -42,6 +42,7 @@ type place struct {
 	clock     *clock
 	db        *database.DB
 	provider  *provider.Provider
+	config    provider.Config
 	keyring   *signing.Keyring // signs with the provider's own keys
 	receiver  *receiver
 	log       *journal
@@ -169,6 +170,7 @@ func newPlace(ctx context.Context, db *database.DB, scheme string, changes ...fu
 	for _, change := range changes {
 		change(&cfg)
 	}
+	p.config = cfg
 	if p.provider, err = provider.New(ctx, cfg); err != nil {
 		return nil, err
 	}
@@ -212,7 +214,7 @@ func users() []provider.User {
 }
 
 // clients are those of every test: shop RS256 and Basic, wiki ES256, mail EdDSA and post, app public, strict with consent and
-// confirmation, batch with hint_logout, phone public with hint_logout, plain without refresh tokens, quiet without a logout endpoint.
+// confirmation, batch with hint_logout, phone public with hint_logout, plain without refresh tokens, quiet without a logout endpoint, pushed and polled receivers of shared signals.
 func clients(receiver string) []identity.Client {
 	sum := sha256.Sum256([]byte(secret))
 	client := func(id string, change func(*identity.Client)) identity.Client {
@@ -232,6 +234,11 @@ func clients(receiver string) []identity.Client {
 		return c
 	}
 	public := func(c *identity.Client) { c.TokenEndpointAuthMethod, c.SecretHash = identity.AuthNone, nil }
+	signals := func(c *identity.Client) {
+		c.BackchannelLogoutURI, c.IDTokenSigningAlg = "", "ES256"
+		c.GrantTypes = append(c.GrantTypes, identity.GrantClientCredentials)
+		c.Scope += " ssf.read ssf.manage"
+	}
 	return []identity.Client{
 		client("shop", nil),
 		client("wiki", func(c *identity.Client) { c.IDTokenSigningAlg = "ES256" }),
@@ -244,6 +251,8 @@ func clients(receiver string) []identity.Client {
 		client("batch", func(c *identity.Client) { c.HintLogout = true }),
 		client("plain", func(c *identity.Client) { c.GrantTypes = []string{identity.GrantAuthorizationCode} }),
 		client("quiet", func(c *identity.Client) { c.BackchannelLogoutURI = "" }),
+		client("pushed", signals),
+		client("polled", signals),
 	}
 }
 

@@ -42,10 +42,18 @@ func (s *Streams) Create(ctx context.Context, stream identity.Stream) error {
 
 // Streams returns the streams of a client, oldest first.
 func (s *Streams) Streams(ctx context.Context, clientID string) ([]identity.Stream, error) {
+	return s.list(ctx, `client_id = ? AND closed_at IS NULL ORDER BY id`, clientID)
+}
+
+// All returns the streams of all clients, by client.
+func (s *Streams) All(ctx context.Context) ([]identity.Stream, error) {
+	return s.list(ctx, `closed_at IS NULL ORDER BY client_id, id`)
+}
+
+func (s *Streams) list(ctx context.Context, where string, args ...any) ([]identity.Stream, error) {
 	all := []identity.Stream{}
-	query := s.db.Reader(ctx).Raw(`SELECT `+streamColumns+` FROM ssf_streams WHERE client_id = ? AND closed_at IS NULL ORDER BY id`, clientID)
-	err := rows(query, "reading a client's streams", func(r *sql.Rows) error {
-		stream, err := s.scan(r.Scan)
+	err := rows(s.db.Reader(ctx).Raw(`SELECT `+streamColumns+` FROM ssf_streams WHERE `+where, args...), "reading streams", func(r *sql.Rows) error {
+		stream, err := scanStream(r.Scan)
 		all = append(all, stream)
 		return err
 	})
@@ -62,7 +70,7 @@ func (s *Streams) Lock(ctx context.Context, clientID, id string) (identity.Strea
 	if s.db.Postgres() {
 		lock = " FOR UPDATE"
 	}
-	return s.scan(func(dest ...any) error {
+	return scanStream(func(dest ...any) error {
 		return row(s.db.Writer(ctx).Raw(`SELECT `+streamColumns+` FROM ssf_streams WHERE id = ? AND client_id = ? AND closed_at IS NULL`+lock, id, clientID),
 			"locking a stream", identity.ErrNoStream, dest...)
 	})
@@ -197,8 +205,8 @@ func (s *Streams) Removed(ctx context.Context, streamID, subject string) (bool, 
 
 const signalColumns = streamColumns + `, EXISTS (SELECT 1 FROM ssf_subjects WHERE stream_id = ssf_streams.id)`
 
-// scan reads streamColumns.
-func (s *Streams) scan(scan func(dest ...any) error) (identity.Stream, error) {
+// scanStream reads streamColumns.
+func scanStream(scan func(dest ...any) error) (identity.Stream, error) {
 	var (
 		stream  identity.Stream
 		sealed  []byte
@@ -222,7 +230,7 @@ func (s *Streams) scan(scan func(dest ...any) error) (identity.Stream, error) {
 // scanSignal reads signalColumns.
 func (s *Streams) scanSignal(scan func(dest ...any) error) (logout.Stream, error) {
 	var removals bool
-	stream, err := s.scan(func(dest ...any) error { return scan(append(dest, &removals)...) })
+	stream, err := scanStream(func(dest ...any) error { return scan(append(dest, &removals)...) })
 	if err != nil {
 		return logout.Stream{}, err
 	}
