@@ -208,3 +208,13 @@ func (w *world) wantSET(set jwt, client, event string) {
 
 // longTokens lets access tokens live for a day.
 func longTokens(c *provider.Config) { c.Tokens.Access = 24 * time.Hour }
+
+// guarded keeps outgoing requests from private addresses.
+func guarded(t *testing.T) func(*provider.Config) {
+	t.Helper()
+	outgoing, err := logout.NewOutgoing(logout.OutgoingConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(c *provider.Config) { c.Outgoing = outgoing }
+}
