@@ -46,6 +46,9 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"redeliver during an attempt", testRedeliverDuringAttempt},
 		{"doubled outcome", testDoubledOutcome},
 		{"lapsed", testLapsed},
+		{"waiting", testWaiting},
+		{"collect", testCollect},
+		{"shift", testShift},
 		{"health", testHealth},
 	} {
 		t.Run(test.name, func(t *testing.T) {
