@@ -95,6 +95,27 @@ func (c clientRules) checkGrants() {
 			c.add("scope", "%s is not a scope; write printable ASCII without quotes and backslashes, separated by spaces", quote(scope))
 		}
 	}
+	c.checkStreamScopes()
+}
+
+// The scopes of receivers of shared signals (CAEP Interoperability Profile 1.0, 2.7.3).
+const (
+	scopeStreamPrefix = "ssf."
+	scopeStreamRead   = "ssf.read"
+	scopeStreamManage = "ssf.manage"
+)
+
+// checkStreamScopes: the prefix is reserved, and only a token of the client's own opens the API.
+func (c clientRules) checkStreamScopes() {
+	for _, scope := range strings.Fields(c.Scope) {
+		switch {
+		case !strings.HasPrefix(scope, scopeStreamPrefix):
+		case scope != scopeStreamRead && scope != scopeStreamManage:
+			c.add("scope", "%s is not a scope of shared signals; write %s, or %s to read only", quote(scope), scopeStreamManage, scopeStreamRead)
+		case !slices.Contains(c.GrantTypes, GrantClientCredentials):
+			c.add("grant_types", "lacks client_credentials, without which nothing can come of the scope %s; add it, or remove the scope", scope)
+		}
+	}
 }
 
 func (c clientRules) checkURIs() {

@@ -14,6 +14,7 @@ const (
 	ChannelBackchannel  Channel = "backchannel"  // OpenID Connect Back-Channel Logout 1.0
 	ChannelFrontchannel Channel = "frontchannel" // OpenID Connect Front-Channel Logout 1.0
 	ChannelWebhook      Channel = "webhook"      // Standard Webhooks
+	ChannelCAEP         Channel = "caep"         // OpenID Continuous Access Evaluation Profile 1.0 over a stream of shared signals
 )
 
 // State of a delivery; see the package documentation for the diagram.
@@ -26,7 +27,7 @@ const (
 	StateDelivered   State = "delivered"   // acknowledged
 	StateRejected    State = "rejected"    // refused in a way that a retry cannot mend
 	StateDead        State = "dead"        // every attempt failed until its time was up
-	StateUnconfirmed State = "unconfirmed" // left to the person's browser, which reports nothing back
+	StateUnconfirmed State = "unconfirmed" // left to the person's browser, which reports nothing back, or for the receiver to fetch
 	StateUnreachable State = "unreachable" // the client registered no channel that could carry it
 	StateSuperseded  State = "superseded"  // a newer login makes it harmful
 )
@@ -50,6 +51,8 @@ type Delivery struct {
 	Subject string
 	Event   string // type of the event, for channels that carry several; empty: the end of a participation
 	Payload string // what else this channel must say, in the channel's own form
+
+	StreamID string // the stream of shared signals that carries it; empty for other channels
 
 	// Where it goes and how it is signed, used only when the client itself has been deleted meanwhile.
 	URI     string

@@ -45,6 +45,7 @@ type Store interface {
 	Masses
 	Inbox
 	UserTokens
+	Mailbox
 }
 
 // Config makes an Engine.
@@ -54,6 +55,7 @@ type Config struct {
 	Clients  Clients
 	Signer   Signer
 	Outgoing *Outgoing
+	Streams  Streams // of shared signals; nil: there are none
 
 	// Surviving, if set, finds the participations of sessions that ended before, of which a grant with offline_access survives that the
 	// request's target names. It runs inside the ending transaction for requests that ReachesOffline; the clients leave and are told.
@@ -93,6 +95,9 @@ type Engine struct {
 	settler   *settler
 	messages  messages
 	slots     chan struct{}
+	polls     pollCount
+	draining  chan struct{} // closed by Drain
+	drain     sync.Once
 
 	mu       sync.Mutex
 	progress map[string]*progress // logouts whose first attempts run on this node
@@ -146,6 +151,7 @@ func New(cfg Config) (*Engine, error) {
 		progress:  make(map[string]*progress),
 		notifiers: make(map[Channel]Notifier),
 		messages:  messages{issuer: cfg.Issuer, tokens: &userTokens{store: cfg.Store, now: cfg.Now}},
+		draining:  make(chan struct{}),
 	}
 	e.planner = planner{clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin}
 	e.add(ChannelBackchannel, &backchannel{issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
@@ -153,6 +159,9 @@ func New(cfg Config) (*Engine, error) {
 	e.add(ChannelWebhook, &webhook{
 		clients: cfg.Clients, outgoing: cfg.Outgoing, messages: e.messages, remaining: cfg.Store.Remaining, detached: cfg.Detached, now: cfg.Now,
 	})
+	if cfg.Streams != nil {
+		e.add(ChannelCAEP, &caep{issuer: cfg.Issuer, streams: cfg.Streams, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
+	}
 	return e, nil
 }
 

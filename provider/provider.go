@@ -29,6 +29,7 @@ type Provider struct {
 	cfg       Config
 	store     *store.Store
 	sessions  *logoutstore.Store
+	streams   *store.Streams
 	keyring   *signing.Keyring
 	passwords *identity.Passwords
 	engine    *logout.Engine
@@ -49,7 +50,10 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine, base: browser.NewBase(cfg.Issuer)}
+	p := &Provider{
+		cfg: cfg, store: o.store, sessions: o.sessions, streams: o.streams, keyring: o.keyring, passwords: o.passwords, engine: o.engine,
+		base: browser.NewBase(cfg.Issuer),
+	}
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err
@@ -60,6 +64,9 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 
 // Engine returns the logout engine, for what has no HTTP endpoint.
 func (p *Provider) Engine() *logout.Engine { return p.engine }
+
+// Drain answers the requests that only wait for something to happen. Call it when the process is asked to end, before its listeners close.
+func (p *Provider) Drain() { p.engine.Drain() }
 
 // ServeHTTP implements http.Handler.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -85,6 +92,7 @@ type endpoints struct {
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
 	revocation *protocol.GlobalRevocation
+	signals    *protocol.Signals
 	login      *web.Login
 	consent    *web.Consent
 	home       *web.Home
@@ -177,6 +185,12 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.revocation = &protocol.GlobalRevocation{
 		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
 		Engine: p.engine, Tx: p.cfg.DB,
+	}
+	e.signals, err = protocol.NewSignals(protocol.Signals{
+		Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Clients: p.store.Clients, Streams: p.streams, Engine: p.engine,
+	})
+	if err != nil {
+		return fmt.Errorf("provider: %w", err)
 	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
 	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants}

@@ -46,6 +46,14 @@ const (
 	PathLogoutConfirm     = "/logout/confirm"
 	PathAPILogout         = "/api/logout"
 	PathGlobalRevocation  = "/global-token-revocation"
+	PathSignals           = "/.well-known/ssf-configuration"
+	PrefixSignals         = "/ssf/"
+	PathStream            = "/ssf/stream"
+	PathStreamStatus      = "/ssf/status"
+	PathStreamAdd         = "/ssf/subjects/add"
+	PathStreamRemove      = "/ssf/subjects/remove"
+	PathStreamVerify      = "/ssf/verify"
+	PathStreamPoll        = "/ssf/poll/" // and the stream
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
 )

@@ -110,8 +110,10 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 		if _, err := exec(c.db.Writer(ctx), "revoking a client's grants", `UPDATE grants SET revoked_at = ? WHERE `+mine, database.Micros(c.now()), id); err != nil {
 			return err
 		}
-		_, err := exec(c.db.Writer(ctx), "deleting a client's consents", `DELETE FROM consents WHERE client_id = ?`, id)
-		return err
+		if _, err := exec(c.db.Writer(ctx), "deleting a client's consents", `DELETE FROM consents WHERE client_id = ?`, id); err != nil {
+			return err
+		}
+		return closeStreams(ctx, c.db, id, c.now())
 	})
 }
 
