@@ -122,7 +122,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg:       cfg,
 		limits:    newLimits(),
 		breakers:  newBreakers(cfg),
-		pace:      &pace{every: time.Second / time.Duration(cfg.BacklogRate)},
+		pace:      newPace(cfg.BacklogRate),
 		settler:   newSettler(cfg),
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
@@ -253,6 +253,7 @@ func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
 			return
 		}
 		e.track(plan.LogoutID, p)
+		e.pace.begin()
 		go func() {
 			defer e.early.Done()
 			defer e.untrack(plan.LogoutID)
