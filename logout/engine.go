@@ -145,7 +145,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg:       cfg,
 		limits:    newLimits(),
 		breakers:  newBreakers(cfg),
-		pace:      &pace{every: time.Second / time.Duration(cfg.BacklogRate)},
+		pace:      newPace(cfg.BacklogRate),
 		settler:   newSettler(cfg),
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
@@ -291,6 +291,7 @@ func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
 			return
 		}
 		e.track(plan.LogoutID, p)
+		e.pace.begin()
 		go func() {
 			defer e.early.Done()
 			defer e.untrack(plan.LogoutID)
