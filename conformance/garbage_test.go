@@ -58,6 +58,8 @@ func endpoints() []endpoint {
 		{"/revoke", with("token", "token_type_hint")},
 		{"/api/logout", with("token", "token_type_hint")},
 		{"/global-token-revocation", []string{"sub_id"}},
+		{"/register", []string{"access_token", "client_id"}},
+		{"/register/x", []string{"access_token", "client_id"}},
 	}
 }
 

@@ -27,6 +27,7 @@ const product = "Exeunt"
 // Provider is an OpenID Provider. Make it with New, Start it, serve it, Stop it.
 type Provider struct {
 	cfg       Config
+	operator  *Operator // what applications and operators do alike
 	store     *store.Store
 	sessions  *logoutstore.Store
 	keyring   *signing.Keyring
@@ -49,7 +50,7 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine, base: browser.NewBase(cfg.Issuer)}
+	p := &Provider{cfg: cfg, operator: o, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine, base: browser.NewBase(cfg.Issuer)}
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err
@@ -85,6 +86,7 @@ type endpoints struct {
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
 	revocation *protocol.GlobalRevocation
+	register   *protocol.Registration // nil: no client registers itself
 	login      *web.Login
 	consent    *web.Consent
 	home       *web.Home
@@ -120,6 +122,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
 		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
 		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0,
+		Registration:     len(p.cfg.Registration.InitialAccessTokens) > 0,
 	}
 	keeper, err := protocol.NewKeeper(p.cfg.Secrets, p.cfg.Now)
 	if err != nil {
@@ -177,6 +180,12 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.revocation = &protocol.GlobalRevocation{
 		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
 		Engine: p.engine, Tx: p.cfg.DB,
+	}
+	if settings.Registration {
+		e.register = &protocol.Registration{
+			Settings: settings, InitialAccessTokens: p.cfg.Registration.InitialAccessTokens, Check: p.cfg.Registration.Check, Clients: p.store.Clients,
+			Deleter: p.operator,
+		}
 	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
 	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants}

@@ -18,6 +18,7 @@ type Settings struct {
 	Logger     *slog.Logger
 
 	GlobalRevocation bool // some client may use PathGlobalRevocation
+	Registration     bool // clients may register themselves
 }
 
 // Lifetimes of what is issued.
@@ -46,6 +47,7 @@ const (
 	PathLogoutConfirm     = "/logout/confirm"
 	PathAPILogout         = "/api/logout"
 	PathGlobalRevocation  = "/global-token-revocation"
+	PathRegister          = "/register"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
 )
