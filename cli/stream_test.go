@@ -14,7 +14,7 @@ import (
 func TestStream(t *testing.T) {
 	databasetest.EachURL(t, func(t *testing.T, url string) {
 		s := newSite(t, url)
-		box, err := signing.NewSecretbox([][32]byte{{1}}, "a test")
+		box, err := signing.NewSecretbox([][32]byte{{1}})
 		must(t, err)
 		streams := store.NewStreams(store.New(s.db, time.Now), box)
 		s.run("", "stream", "list").check(t, 0, []string{"No streams."}, nil)

@@ -42,12 +42,21 @@ type Client struct {
 	SoftwareID      string   `yaml:"software_id" doc:"Identifier of the client's software; kept as information."`
 	SoftwareVersion string   `yaml:"software_version" doc:"Version of the client's software; kept as information."`
 
+	WebhookURI     string   `yaml:"webhook_uri" doc:"Where signed events are sent (Standard Webhooks)."`
+	WebhookSecrets []Secret `yaml:"webhook_secrets" doc:"One secret that signs them, or two while one replaces the other, the newest first: whsec_ and the base64 of 24 to 64 bytes."`
+	WebhookEvents  []string `yaml:"webhook_events" doc:"The types of events that the client wants. Without it all that concern it, except token.revoked and user.created. Without webhook_uri it pulls them."`
+	UserToken      bool     `yaml:"user_token" doc:"Events carry a one-time user token instead of the subject."`
+
 	AccessTokenFormat   string   `yaml:"access_token_format" doc:"opaque, or jwt: access tokens that resource servers can verify by themselves (RFC 9068), until they expire."`
 	SkipConsent         bool     `yaml:"skip_consent" doc:"People are not asked for consent."`
-	AllowPrivateNetwork bool     `yaml:"allow_private_network" doc:"The client's logout endpoint, jwks_uri and stream endpoint may be on a private or loopback address."`
+	AllowPrivateNetwork bool     `yaml:"allow_private_network" doc:"The client's logout endpoint, webhook, stream endpoint and jwks_uri may be on a private or loopback address."`
 	AllowedOrigins      []string `yaml:"allowed_origins" doc:"Origins of the pages that may use the SDK."`
 	RedirectLogout      string   `yaml:"redirect_logout" doc:"/logout ends the session at once (immediate) or asks the person first (confirm)."`
 	HintLogout          bool     `yaml:"hint_logout" doc:"The client's server may end a session at the end_session endpoint by ID token hint alone, without a browser."`
+	Idle                string   `yaml:"idle" doc:"none: sessions that the client takes part in do not end by sessions.idle, for native apps that are seldom opened. Empty: they do."`
+	OnTokenReuse        string   `yaml:"on_token_reuse" doc:"When a code or refresh token of the client is used twice: revoke, its tokens die and it leaves the session; or end_session, the whole session ends."`
+
+	GlobalTokenRevocationDomains []string `yaml:"global_token_revocation_domains" doc:"The client, by private_key_jwt, may end everything of people with an e-mail address in these domains, at /global-token-revocation; * is everybody. File only."`
 }
 
 // The values of Client.ApplicationType (OpenID Connect Dynamic Client Registration 1.0, 2).
@@ -75,6 +84,15 @@ const (
 const (
 	RedirectLogoutImmediate = "immediate"
 	RedirectLogoutConfirm   = "confirm"
+)
+
+// IdleNone is the one value of Client.Idle.
+const IdleNone = "none"
+
+// The values of Client.OnTokenReuse.
+const (
+	OnTokenReuseRevoke     = "revoke"
+	OnTokenReuseEndSession = "end_session"
 )
 
 // The values of Client.AccessTokenFormat.
@@ -105,4 +123,5 @@ func (c *Client) complete() {
 	text(&c.SubjectType, d.SubjectType)
 	text(&c.AccessTokenFormat, d.AccessTokenFormat)
 	text(&c.RedirectLogout, d.RedirectLogout)
+	text(&c.OnTokenReuse, d.OnTokenReuse)
 }

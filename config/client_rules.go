@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -39,6 +40,7 @@ func (c clientRules) check(algorithms []string) {
 	c.checkKeys()
 	c.checkGrants()
 	c.checkURIs()
+	c.checkWebhook()
 	c.checkAlgorithm(algorithms)
 	c.checkOther()
 }
@@ -174,12 +176,33 @@ func (c clientRules) checkOther() {
 	c.oneOf("subject_type", c.SubjectType, "public")
 	c.oneOf("access_token_format", c.AccessTokenFormat, AccessTokenOpaque, AccessTokenJWT)
 	c.oneOf("redirect_logout", c.RedirectLogout, RedirectLogoutImmediate, RedirectLogoutConfirm)
+	if c.Idle != "" {
+		c.oneOf("idle", c.Idle, IdleNone)
+	}
+	c.oneOf("on_token_reuse", c.OnTokenReuse, OnTokenReuseRevoke, OnTokenReuseEndSession)
+	c.checkRevocation()
 	if age := c.DefaultMaxAge; age != nil && *age < 0 {
 		c.add("default_max_age", "%d is negative; write seconds from 0, or remove the key", *age)
 	}
 	for i, contact := range c.Contacts {
 		if strings.TrimSpace(contact) == "" {
 			c.add(fmt.Sprintf("contacts[%d]", i), "is empty; write an address or remove it")
+		}
+	}
+}
+
+// domain is one of an e-mail address, in lower case.
+var domain = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+// checkRevocation: whoever may log everybody out must prove to be it, by nothing that passes through other hands.
+func (c clientRules) checkRevocation() {
+	const key = "global_token_revocation_domains"
+	if len(c.GlobalTokenRevocationDomains) > 0 && c.TokenEndpointAuthMethod != AuthPrivateKeyJWT {
+		c.add(key, "needs token_endpoint_auth_method: private_key_jwt; set that too")
+	}
+	for i, name := range c.GlobalTokenRevocationDomains {
+		if name != "*" && !domain.MatchString(name) {
+			c.add(fmt.Sprintf("%s[%d]", key, i), "%s is not a domain; write it like example.com, in lower case, or * for everybody", quote(name))
 		}
 	}
 }
@@ -196,6 +219,7 @@ func (c *Config) Warnings() []Warning {
 			}
 		}
 		private("backchannel_logout_uri", client.BackchannelLogoutURI, "where no logout token is sent")
+		private("webhook_uri", client.WebhookURI, "where no event is sent")
 		private("jwks_uri", client.JWKSURI, "from where no keys are fetched")
 		if n := len(client.ClientSecret); n > 0 && n < minSecretLength && c.production() {
 			warnings = append(warnings, Warning{path + "client_secret", fmt.Sprintf(

@@ -109,7 +109,9 @@ func TestSSF_8_1_1_Stream(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		w := openOn(t, db, "http")
 		s := w.ssfOf("pushed", managementScope)
-		list := func() string { return strings.TrimSpace(s.call(http.MethodGet, "/ssf/stream", nil).want(http.StatusOK).body) }
+		list := func() string {
+			return strings.TrimSpace(s.call(http.MethodGet, "/ssf/stream", nil).want(http.StatusOK).body)
+		}
 		if list() != "[]" {
 			t.Errorf("before anything: %s", list())
 		}

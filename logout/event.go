@@ -65,7 +65,7 @@ func (e Event) validate() error {
 // announcer is a channel that also carries events which end no session.
 type announcer interface {
 	// announce returns how the client hears of the event through this channel: nothing when it did not ask for it. plan has neither
-	// sessions nor participations; Plan.message starts a delivery.
+	// sessions nor participations; Plan.message starts a delivery, whose Event stays as it is.
 	announce(ctx context.Context, plan *Plan, event Event, client Client) ([]Delivery, error)
 }
 
@@ -120,6 +120,7 @@ func (p planner) announce(ctx context.Context, event Event, at time.Time) (*Plan
 		if err != nil {
 			return nil, fmt.Errorf("logout: planning %s for client %q: %w", event.Type, id, err)
 		}
+		told := len(plan.Deliveries)
 		for _, c := range p.channels {
 			a, ok := c.(announcer)
 			if !ok {
@@ -131,6 +132,7 @@ func (p planner) announce(ctx context.Context, event Event, at time.Time) (*Plan
 			}
 			plan.Deliveries = append(plan.Deliveries, deliveries...)
 		}
+		oneEvent(plan.Deliveries[told:])
 	}
 	return plan, nil
 }

@@ -34,11 +34,15 @@ func wire(cfg Config, workers int) (*Operator, error) {
 	o := &Operator{
 		cfg: cfg, store: store.New(cfg.DB, cfg.Now), sessions: logoutstore.New(cfg.DB), passwords: identity.NewPasswords(cfg.Password),
 	}
+	var err error
+	if o.store.Clients.Vault, err = signing.NewVault(cfg.Secrets); err != nil {
+		return nil, err
+	}
 	o.keyring = signing.NewKeyring(signing.Options{
 		Keys: o.store.Keys, NextKeys: o.store.Keys, Rotation: cfg.Rotation, Secrets: cfg.Secrets, Algorithms: cfg.Algorithms,
 		Now: cfg.Now, Logger: cfg.Logger,
 	})
-	box, err := signing.NewSecretbox(cfg.Secrets, "authorization headers of streams")
+	box, err := signing.NewSecretbox(cfg.Secrets)
 	if err != nil {
 		return nil, err
 	}

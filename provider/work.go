@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 )
 
@@ -80,7 +81,7 @@ func (p *Provider) sync(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, keys...); err != nil {
+		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, p.passwordChanged, keys...); err != nil {
 			return err
 		}
 	}
@@ -92,6 +93,14 @@ func (p *Provider) sync(ctx context.Context) error {
 		p.cfg.Logger.WarnContext(ctx, "clients are no longer in the configuration; they stay until they are deleted", "clients", removed)
 	}
 	return nil
+}
+
+// passwordChanged ends the sessions of somebody whose password is another in the configuration than it was.
+func (p *Provider) passwordChanged(ctx context.Context, userID string) error {
+	_, err := p.engine.End(ctx, logout.Request{
+		Cause: logout.CausePasswordChanged, Actor: logout.Actor{Kind: "system"}, Target: logout.Target{Subject: userID},
+	})
+	return err
 }
 
 // every runs fn at once and then at each interval until ctx is done.
@@ -121,9 +130,10 @@ func (p *Provider) clean(ctx context.Context) error {
 	now := p.cfg.Now().UTC()
 	// Assertions that expired are refused as such; a minute bridges the nodes' clocks.
 	err := errors.Join(p.store.Sweep(ctx, now.Add(-keepExpired)), p.store.Assertions.Sweep(ctx, now.Add(-time.Minute)),
-		p.streams.Sweep(ctx, now.Add(-keepClosed)))
+		p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)), p.streams.Sweep(ctx, now.Add(-keepClosed)))
 	if p.cfg.Retention > 0 {
-		err = errors.Join(err, p.sessions.Purge(ctx, now.Add(-p.cfg.Retention)))
+		old := now.Add(-p.cfg.Retention)
+		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old))
 	}
 	return err
 }

@@ -3,11 +3,8 @@ package logoutstore
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/riverqueue/river"
 
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
@@ -75,42 +72,40 @@ func (s *Store) Show(ctx context.Context, id string) (logout.Delivery, []logout.
 	return found[0], attempts, nil
 }
 
-// Redeliver implements logout.Ledger. A retrying delivery gets a new turn, which makes the job of its old one find nothing. What its receiver
-// must fetch lies ready again, without a job.
+// redeliverBatch bounds one transaction of Redeliver, so that SQLite's only writer is free again soon.
+const redeliverBatch = 1000
+
+// Redeliver implements logout.Ledger. What it parks gets no job of its own, however much it is; the job of an old turn finds nothing. What its
+// receiver must fetch lies ready again.
 func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt time.Time) (int, error) {
 	where, args := conditions(f)
-	at = database.Time(database.Micros(at))
 	count := 0
-	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		var again []struct{ ID, State string }
-		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = CASE WHEN stream_id <> '' AND uri = '' THEN 'unconfirmed' ELSE 'retrying' END, "+
-			"rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL WHERE state IN ('dead', 'rejected', 'retrying') AND "+where+" RETURNING id, state",
-			append([]any{database.Micros(at), database.Micros(giveUpAt)}, args...)...).Scan(&again)
-		if res.Error != nil {
-			return fmt.Errorf("logoutstore: redelivering: %w", res.Error)
+	for after := ""; ; {
+		var batch []struct {
+			ID, ClientID, Channel string
+			Parked                bool
 		}
-		count = len(again)
-		var open []string
-		for _, row := range again {
-			if row.State == string(logout.StateRetrying) {
-				open = append(open, row.ID)
+		err := s.db.Tx(ctx, func(ctx context.Context) error {
+			res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = CASE WHEN "+fetched+" THEN 'unconfirmed' ELSE 'retrying' END, parked = NOT ("+fetched+"), rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
+				"WHERE id IN (SELECT id FROM logout_deliveries WHERE state IN ('dead', 'rejected', 'retrying') AND id > ? AND "+where+" ORDER BY id LIMIT ?"+s.lock("UPDATE")+
+				") RETURNING id, client_id, channel, parked", append(append([]any{database.Micros(at), database.Micros(giveUpAt), after}, args...), redeliverBatch)...).Scan(&batch)
+			if res.Error != nil {
+				return fmt.Errorf("logoutstore: redelivering: %w", res.Error)
 			}
+			var receivers []logout.Receiver
+			for _, d := range batch {
+				after = max(after, d.ID)
+				if d.Parked {
+					receivers = append(receivers, logout.Receiver{ClientID: d.ClientID, Channel: logout.Channel(d.Channel)})
+				}
+			}
+			return s.arm(ctx, at, receivers, true)
+		})
+		if err != nil {
+			return count, err
 		}
-		return s.retryNow(ctx, open, at)
-	})
-	return count, err
-}
-
-// retryNow enqueues the jobs of deliveries whose turn has been set for now.
-func (s *Store) retryNow(ctx context.Context, ids []string, at time.Time) error {
-	for some := range slices.Chunk(ids, chunk) {
-		jobs := make([]river.InsertManyParams, len(some))
-		for i, id := range some {
-			jobs[i] = newRetryJob(id, at, at)
-		}
-		if _, err := s.db.Enqueue(ctx, jobs...); err != nil {
-			return err
+		if count += len(batch); len(batch) < redeliverBatch {
+			return count, nil
 		}
 	}
-	return nil
 }

@@ -12,6 +12,9 @@ import (
 // openOfStream is what a stream has not settled: word for word the condition of the index that serves it.
 const openOfStream = "stream_id = ? AND stream_id <> '' AND state IN ('unconfirmed', 'retrying', 'pending')"
 
+// fetched is the condition of what a receiver must fetch: its stream has no address.
+const fetched = "stream_id <> '' AND uri = ''"
+
 // Waiting implements logout.Mailbox.
 func (s *Store) Waiting(ctx context.Context, streamID, onlyEvent string, limit int) ([]logout.Delivery, error) {
 	where, args := openOfStream, []any{streamID}
@@ -55,7 +58,7 @@ func (s *Store) collect(ctx context.Context, streamID string, said []logout.Atte
 		ID       string
 		Attempts int
 	}
-	res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = v.state, attempts = logout_deliveries.attempts + 1, settled_at = v.settled_at, last_status = 0, "+
+	res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = v.state, parked = FALSE, attempts = logout_deliveries.attempts + 1, settled_at = v.settled_at, last_status = 0, "+
 		"last_error = v.last_error FROM "+s.records(word)+" WHERE logout_deliveries.id = v.id AND logout_deliveries.stream_id = ? AND logout_deliveries.stream_id <> '' "+
 		"AND logout_deliveries.state IN ('unconfirmed', 'retrying', 'pending') RETURNING logout_deliveries.id, logout_deliveries.attempts", text, streamID).Scan(&found)
 	if res.Error != nil {
@@ -71,31 +74,29 @@ func (s *Store) collect(ctx context.Context, streamID string, said []logout.Atte
 	return len(found), s.recordAttempts(ctx, made)
 }
 
-// Shift implements logout.Mailbox.
+// Shift implements logout.Mailbox. What is given out is parked, however much it is, and follows like any backlog.
 func (s *Store) Shift(ctx context.Context, shift logout.Shift) error {
 	from := "('unconfirmed', 'retrying')"
-	set, args := "last_error = ?, uri = ?", []any{shift.Reason, shift.Stream.EndpointURL}
-	at := database.Time(database.Micros(shift.At))
+	out := shift.To == logout.StateRetrying
+	set, args := "state = ?, parked = ?, last_error = ?, uri = ?", []any{string(shift.To), out, shift.Reason, shift.Stream.EndpointURL}
 	switch shift.To {
 	case logout.StateRetrying:
 		set += ", rejections = 0, settled_at = NULL, next_at = ?, give_up_at = ?"
-		args = append(args, database.Micros(at), database.Micros(shift.GiveUpAt))
+		args = append(args, database.Micros(shift.At), database.Micros(shift.GiveUpAt))
 	case logout.StateUnreachable:
 		from = "('unconfirmed', 'retrying', 'pending')"
 		set += ", settled_at = ?"
-		args = append(args, database.Micros(at))
+		args = append(args, database.Micros(shift.At))
 	}
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		var moved []string
-		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = ?, "+set+" WHERE "+openOfStream+" AND state IN "+from+" AND event <> ? RETURNING id",
-			append(append([]any{string(shift.To)}, args...), shift.Stream.ID, shift.Spare)...).Scan(&moved)
+		res := s.db.Writer(ctx).Exec("UPDATE logout_deliveries SET "+set+" WHERE "+openOfStream+" AND state IN "+from+" AND event <> ?",
+			append(args, shift.Stream.ID, shift.Spare)...)
 		if res.Error != nil {
 			return fmt.Errorf("logoutstore: shifting the events of a stream: %w", res.Error)
 		}
-		if shift.To != logout.StateRetrying {
+		if !out || res.RowsAffected == 0 {
 			return nil
 		}
-		slices.Sort(moved) // oldest first
-		return s.retryNow(ctx, moved, at)
+		return s.arm(ctx, shift.At, []logout.Receiver{{ClientID: shift.Stream.ClientID, Channel: logout.ChannelCAEP}}, true)
 	})
 }

@@ -50,11 +50,18 @@ type Client struct {
 	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"` // its origin is that of one of RedirectURIs
 	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
 
+	WebhookURI     string   `json:"webhook_uri,omitempty"`
+	WebhookSecrets []Secret `json:"-"`                        // newest first; kept encrypted
+	WebhookEvents  []string `json:"webhook_events,omitempty"` // empty: all that concern it
+	UserToken      bool     `json:"user_token,omitempty"`     // it gets one-time user tokens instead of subjects
+
 	AccessTokenFormat   string `json:"access_token_format,omitempty"` // opaque (default) or jwt
 	SkipConsent         bool   `json:"skip_consent,omitempty"`
 	AllowPrivateNetwork bool   `json:"allow_private_network,omitempty"` // its endpoints may be on private or loopback addresses
 	RedirectLogout      string `json:"redirect_logout,omitempty"`       // immediate (default) or confirm
 	HintLogout          bool   `json:"hint_logout,omitempty"`           // server-side end_session by hint alone
+	Idle                string `json:"idle,omitempty"`                  // none: sessions that it takes part in have no idle lifetime
+	OnTokenReuse        string `json:"on_token_reuse,omitempty"`        // revoke (default) or end_session
 
 	CreatedAt time.Time `json:"-"`
 	UpdatedAt time.Time `json:"-"`
@@ -73,6 +80,12 @@ const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
+)
+
+// IdleNone is the value of Client.Idle, and ReuseEndsSession one of Client.OnTokenReuse.
+const (
+	IdleNone         = "none"
+	ReuseEndsSession = "end_session"
 )
 
 // AccessTokenJWT is the access token format of RFC 9068.
