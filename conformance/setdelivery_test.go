@@ -14,6 +14,7 @@ import (
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/database/databasetest"
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
 // What a receiver answers to a push decides: 202 acknowledges, some errors refuse, all else is tried again with the same token.
@@ -244,7 +245,8 @@ func TestSSF_ClientDeleted(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		sink := newSink(t)
 		w := openOn(t, db, "http")
-		c := clients("")[9]
+		all := clients("")
+		c := all[slices.IndexFunc(all, func(c identity.Client) bool { return c.ID == "pushed" })]
 		c.ID = "extra"
 		c.RedirectURIs = []string{callback("extra")}
 		o := w.operator()
@@ -276,7 +278,7 @@ func TestSSF_6_1_1_Guard(t *testing.T) {
 	hit := false
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hit = true }))
 	t.Cleanup(server.Close)
-	w := openOn(t, databasetest.Open(t, databasetest.SQLiteURL(t)), "http", guarded(t))
+	w := openOn(t, databasetest.Open(t, databasetest.SQLiteURL(t)), "http", publicOnly(t))
 	w.ssfOf("pushed", managementScope).stream(object{"method": byPush, "endpoint_url": server.URL})
 	w.logOut("pushed", "alice")
 	w.eventually("the attempt is recorded", func() bool { return w.deliveries("pushed")[0].Attempts == 1 })

@@ -44,7 +44,6 @@ type place struct {
 	db        *database.DB
 	config    provider.Config
 	provider  *provider.Provider
-	config    provider.Config
 	keyring   *signing.Keyring // signs with the provider's own keys
 	receiver  *receiver
 	log       *journal

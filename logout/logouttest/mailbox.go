@@ -119,7 +119,7 @@ func testShift(t *testing.T, s Opened) {
 	_, err := s.Store.Collect(t.Context(), "stream-1", []logout.Attempt{{DeliveryID: done.ID, At: epoch, State: logout.StateDelivered}})
 	must(t, err)
 	at := epoch.Add(time.Hour)
-	stream := logout.Stream{ID: "stream-1", EndpointURL: "https://receiver.example/"}
+	stream := logout.Stream{ID: "stream-1", ClientID: "shop", EndpointURL: "https://receiver.example/"}
 	shift := func(to logout.State, spare string) {
 		t.Helper()
 		must(t, s.Store.Shift(t.Context(), logout.Shift{Stream: stream, At: at, To: to, Reason: "why", Spare: spare, GiveUpAt: at.Add(time.Hour)}))
@@ -128,10 +128,10 @@ func testShift(t *testing.T, s Opened) {
 	shift(logout.StateRetrying, "")
 	wantStates(t, "given out", states(t, s, held, spared, first, foreign, done),
 		logout.StateRetrying, logout.StateRetrying, logout.StatePending, logout.StateUnconfirmed, logout.StateDelivered)
-	due, err := s.Store.Due(t.Context(), logout.Scope{DeliveryID: held.ID, NextAt: at})
+	out, _, err := s.Store.Show(t.Context(), held.ID)
 	must(t, err)
-	if len(due) != 1 || due[0].URI != stream.EndpointURL || !due[0].GiveUpAt.Equal(at.Add(time.Hour)) {
-		t.Errorf("due %+v", due)
+	if !out.Parked || out.URI != stream.EndpointURL || !out.NextAt.Equal(at) || !out.GiveUpAt.Equal(at.Add(time.Hour)) {
+		t.Errorf("given out %+v", out)
 	}
 	shift(logout.StateUnconfirmed, "spared")
 	wantStates(t, "held", states(t, s, held, spared, first, done), logout.StateUnconfirmed, logout.StateRetrying, logout.StatePending, logout.StateDelivered)
@@ -140,7 +140,7 @@ func testShift(t *testing.T, s Opened) {
 		logout.StateUnreachable, logout.StateRetrying, logout.StateUnreachable, logout.StateUnconfirmed, logout.StateDelivered)
 	d, _, err := s.Store.Show(t.Context(), held.ID)
 	must(t, err)
-	if d.LastError != "why" || !d.SettledAt.Equal(at) {
+	if d.LastError != "why" || !d.SettledAt.Equal(at) || d.Parked {
 		t.Errorf("%+v", d)
 	}
 }
