@@ -278,7 +278,7 @@ func TestSSF_6_1_1_Guard(t *testing.T) {
 	hit := false
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hit = true }))
 	t.Cleanup(server.Close)
-	w := openOn(t, databasetest.Open(t, databasetest.SQLiteURL(t)), "http", publicOnly(t))
+	w := openOn(t, databasetest.Open(t, databasetest.SQLiteURL(t)), "http", fenced(t))
 	w.ssfOf("pushed", managementScope).stream(object{"method": byPush, "endpoint_url": server.URL})
 	w.logOut("pushed", "alice")
 	w.eventually("the attempt is recorded", func() bool { return w.deliveries("pushed")[0].Attempts == 1 })

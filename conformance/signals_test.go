@@ -209,8 +209,8 @@ func (w *world) wantSET(set jwt, client, event string) {
 // longTokens lets access tokens live for a day.
 func longTokens(c *provider.Config) { c.Tokens.Access = 24 * time.Hour }
 
-// publicOnly keeps outgoing requests from private addresses.
-func publicOnly(t *testing.T) func(*provider.Config) {
+// fenced keeps outgoing requests from private addresses.
+func fenced(t *testing.T) func(*provider.Config) {
 	t.Helper()
 	outgoing, err := logout.NewOutgoing(logout.OutgoingConfig{})
 	if err != nil {

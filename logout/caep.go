@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -145,12 +144,10 @@ func (c *caep) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	if s.Authorization != "" {
 		req.Header.Set("Authorization", s.Authorization)
 	}
-	res, err := c.outgoing.Client(private).Do(req)
+	res, text, err := send(c.outgoing.Client(private), req) //nolint:bodyclose // send closes it
 	if err != nil {
-		return Answer{}, plainError(err)
+		return Answer{}, err
 	}
-	defer func() { _ = res.Body.Close() }()
-	text, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judgePush(res, text, c.now())
 }
 

@@ -67,7 +67,6 @@ type Config struct {
 	InEnd func(ctx context.Context, plan *Plan) error
 
 	Observe Observer // Hears of attempts and breakers. Defaults to nobody.
-
 	// ClientsOf, if set, names the clients that know a person: by a live participation, a grant or a consent. Engine.Announce asks it for
 	// events that do not say whom to tell.
 	ClientsOf func(ctx context.Context, subject string) ([]string, error)
@@ -146,7 +145,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg:       cfg,
 		limits:    newLimits(),
 		breakers:  newBreakers(cfg),
-		pace:      &pace{every: time.Second / time.Duration(cfg.BacklogRate)},
+		pace:      newPace(cfg.BacklogRate),
 		settler:   newSettler(cfg),
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
@@ -292,6 +291,7 @@ func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
 			return
 		}
 		e.track(plan.LogoutID, p)
+		e.pace.begin()
 		go func() {
 			defer e.early.Done()
 			defer e.untrack(plan.LogoutID)

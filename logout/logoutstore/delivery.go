@@ -78,8 +78,7 @@ func deliveryRecord(d logout.Delivery) []any {
 func (r deliveryRow) delivery() logout.Delivery {
 	return logout.Delivery{
 		ID: r.ID, LogoutID: r.LogoutID, EventID: r.EventID, ClientID: r.ClientID, Channel: logout.Channel(r.Channel), State: logout.State(r.State), Cause: logout.Cause(r.Cause),
-		SessionID: r.SessionID, SID: r.SID, Subject: r.Subject, Event: r.Event, Payload: r.Payload, StreamID: r.StreamID, URI: r.URI, Alg: r.Alg, Private: r.Private,
-		Attempts: r.Attempts, Rejections: r.Rejections, Parked: r.Parked,
+		SessionID: r.SessionID, SID: r.SID, Subject: r.Subject, Event: r.Event, Payload: r.Payload, StreamID: r.StreamID, URI: r.URI, Alg: r.Alg, Private: r.Private, Attempts: r.Attempts, Rejections: r.Rejections, Parked: r.Parked,
 		CreatedAt: database.Time(r.CreatedAt), NextAt: database.Time(r.NextAt), GiveUpAt: database.Time(r.GiveUpAt),
 		SettledAt: database.NullTime(r.SettledAt), LastStatus: r.LastStatus, LastError: r.LastError, Pulled: r.Pulled,
 	}

@@ -12,9 +12,6 @@ import (
 // openOfStream is what a stream has not settled: word for word the condition of the index that serves it.
 const openOfStream = "stream_id = ? AND stream_id <> '' AND state IN ('unconfirmed', 'retrying', 'pending')"
 
-// fetched is the condition of what a receiver must fetch: its stream has no address.
-const fetched = "stream_id <> '' AND uri = ''"
-
 // Waiting implements logout.Mailbox.
 func (s *Store) Waiting(ctx context.Context, streamID, onlyEvent string, limit int) ([]logout.Delivery, error) {
 	where, args := openOfStream, []any{streamID}
@@ -74,29 +71,30 @@ func (s *Store) collect(ctx context.Context, streamID string, said []logout.Atte
 	return len(found), s.recordAttempts(ctx, made)
 }
 
-// Shift implements logout.Mailbox. What is given out is parked, however much it is, and follows like any backlog.
+// Shift implements logout.Mailbox.
 func (s *Store) Shift(ctx context.Context, shift logout.Shift) error {
 	from := "('unconfirmed', 'retrying')"
-	out := shift.To == logout.StateRetrying
-	set, args := "state = ?, parked = ?, last_error = ?, uri = ?", []any{string(shift.To), out, shift.Reason, shift.Stream.EndpointURL}
+	set, args := "parked = ?, last_error = ?, uri = ?", []any{shift.To == logout.StateRetrying, shift.Reason, shift.Stream.EndpointURL}
+	at := database.Time(database.Micros(shift.At))
 	switch shift.To {
 	case logout.StateRetrying:
 		set += ", rejections = 0, settled_at = NULL, next_at = ?, give_up_at = ?"
-		args = append(args, database.Micros(shift.At), database.Micros(shift.GiveUpAt))
+		args = append(args, database.Micros(at), database.Micros(shift.GiveUpAt))
 	case logout.StateUnreachable:
 		from = "('unconfirmed', 'retrying', 'pending')"
 		set += ", settled_at = ?"
-		args = append(args, database.Micros(shift.At))
+		args = append(args, database.Micros(at))
 	}
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		res := s.db.Writer(ctx).Exec("UPDATE logout_deliveries SET "+set+" WHERE "+openOfStream+" AND state IN "+from+" AND event <> ?",
-			append(args, shift.Stream.ID, shift.Spare)...)
+		var moved []logout.Receiver
+		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = ?, "+set+" WHERE "+openOfStream+" AND state IN "+from+" AND event <> ? RETURNING client_id, channel",
+			append(append([]any{string(shift.To)}, args...), shift.Stream.ID, shift.Spare)...).Scan(&moved)
 		if res.Error != nil {
 			return fmt.Errorf("logoutstore: shifting the events of a stream: %w", res.Error)
 		}
-		if !out || res.RowsAffected == 0 {
+		if shift.To != logout.StateRetrying {
 			return nil
 		}
-		return s.arm(ctx, shift.At, []logout.Receiver{{ClientID: shift.Stream.ClientID, Channel: logout.ChannelCAEP}}, true)
+		return s.arm(ctx, at, moved, true)
 	})
 }
