@@ -122,6 +122,9 @@ func TestProblems(t *testing.T) {
 		{name: "duplicate client", yaml: withClient(redirects + "}\n- {client_id: shop, client_secret: x, redirect_uris: [https://x/]"), want: []string{"clients[1].client_id: \"shop\" is the client_id of clients[0] too"}},
 		{name: "public client", yaml: shop("token_endpoint_auth_method: none"), want: []string{"clients[0].client_secret: contradicts token_endpoint_auth_method: none"}},
 		{name: "service", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: jobs.run}]")},
+		{name: "receiver", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: ssf.manage ssf.read}]")},
+		{name: "receiver without a token", yaml: dev("clients: [{client_id: app, client_secret: x, redirect_uris: [http://localhost/], scope: openid ssf.manage}]"), want: []string{"clients[0].grant_types: lacks client_credentials"}},
+		{name: "unknown scope of signals", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: ssf.manage.create}]"), want: []string{"clients[0].scope: \"ssf.manage.create\" is not a scope of shared signals"}},
 		{name: "public service", yaml: dev("clients: [{client_id: job, token_endpoint_auth_method: none, grant_types: [client_credentials]}]"), want: []string{"clients[0].grant_types: has client_credentials, which a public client cannot use"}},
 		{name: "private_key_jwt without keys", yaml: keyed("scope: openid"), want: []string{"clients[0].jwks_uri: is missing, private_key_jwt needs it or jwks"}},
 		{name: "private_key_jwt with everything", yaml: keyed("client_secret: hunter2, jwks_uri: 'https://app.example.com/keys', jwks: {keys: [" + publicJWK + "]}, token_endpoint_auth_signing_alg: HS256"), want: []string{

@@ -29,6 +29,11 @@
 //	unreachable: the client registered no channel.     superseded: a newer login made the message harmful.
 //	unconfirmed: the front channel; the person's browser was given the client's page, and nobody reports what became of it.
 //
+//	unconfirmed ── acknowledged in a poll ──▶ delivered     the events of a stream of shared signals that is polled or paused: nobody
+//	            ├─ refused in a poll ───────▶ rejected      attempts them, so they have no job; they lie ready (Engine.Poll) until the
+//	            ├─ the stream is pushed ────▶ retrying      receiver says that it has them, or the stream changes (Engine.StreamChanged)
+//	            └─ disabled or deleted ─────▶ unreachable
+//
 // These invariants hold at every commit, and the conformance suite in logouttest checks them:
 //
 //   - a logout with a pending delivery has its insurance job;

@@ -29,7 +29,7 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)
 	r.POST(protocol.PathGlobalRevocation, e.revocation.Post)
-	p.signalRoutes(r, e.signals)
+	signalRoutes(r, e.signals)
 	e.healthChecks(r)
 
 	if e.register != nil {
@@ -59,7 +59,7 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 }
 
 // signalRoutes are for the receivers of shared signals.
-func (p *Provider) signalRoutes(r *echo.Echo, s *protocol.Signals) {
+func signalRoutes(r *echo.Echo, s *protocol.Signals) {
 	r.Match([]string{http.MethodGet, http.MethodHead}, protocol.PathSignals, s.Configuration)
 	r.POST(protocol.PathStream, s.Create)
 	r.GET(protocol.PathStream, s.Read)
@@ -85,11 +85,15 @@ func (p *Provider) router() *echo.Echo {
 }
 
 // neighbours lists what is served beside the issuer's path, if it has one: whoever asks for the health of this node knows its address, but
-// not always that path. Everything else there is not ours.
+// not always that path, and the metadata of shared signals has its own place. Everything else there is not ours.
 func (p *Provider) neighbours(e *endpoints) *echo.Echo {
 	r := p.router()
 	r.Use(p.publish) // its pages lead home
 	e.healthChecks(r)
+	if p.base != "" {
+		// The metadata of a transmitter with a path is beside it (Shared Signals Framework 1.0, 7.2).
+		r.Match([]string{http.MethodGet, http.MethodHead}, protocol.PathSignals+string(p.base), e.signals.Configuration)
+	}
 	return r
 }
 
