@@ -57,6 +57,9 @@ func endpoints() []endpoint {
 		{"/introspect", with("token", "token_type_hint")},
 		{"/revoke", with("token", "token_type_hint")},
 		{"/api/logout", with("token", "token_type_hint")},
+		{"/api/user-token", with("user_token")},
+		{"/api/events", with("after", "limit", "pending", "wait")},
+		{"/api/events/ack", with("ids")},
 	}
 }
 

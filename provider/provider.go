@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -36,7 +37,12 @@ type Provider struct {
 	echo      *echo.Echo
 	admin     *echo.Echo
 	work      work
+	closing   chan struct{}
+	close     func() // closes closing, once
 }
+
+// maxWaiting is how many clients may wait on this node for their events at once. Each asks the database once a second.
+const maxWaiting = 256
 
 // New wires a provider. It writes nothing and starts nothing. Errors name the field of Config.
 func New(_ context.Context, cfg Config) (*Provider, error) {
@@ -48,6 +54,8 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine}
+	p.closing = make(chan struct{})
+	p.close = sync.OnceFunc(func() { close(p.closing) })
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err
@@ -58,6 +66,10 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 
 // Engine returns the logout engine, for what has no HTTP endpoint.
 func (p *Provider) Engine() *logout.Engine { return p.engine }
+
+// Drain answers requests that wait for something to happen. Call it when the server stops accepting (http.Server.RegisterOnShutdown), so that
+// it need not wait for them.
+func (p *Provider) Drain() { p.close() }
 
 // ServeHTTP implements http.Handler.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.echo.ServeHTTP(w, r) }
@@ -76,6 +88,8 @@ type endpoints struct {
 	check      *protocol.CheckSession
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
+	userToken  *protocol.UserToken
+	events     *protocol.Events
 	login      *web.Login
 	consent    *web.Consent
 	home       *web.Home
@@ -162,10 +176,15 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
+	revoker := &protocol.Revoker{Tx: p.cfg.DB, Grants: p.store.Grants, Announcer: p.engine}
+	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
+	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
+	e.userToken = &protocol.UserToken{Settings: settings, ClientAuth: clientAuth, Tokens: p.engine}
+	e.events = &protocol.Events{
+		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
+	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
-	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants}
+	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Revoker: revoker}
 	return nil
 }
 

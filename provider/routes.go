@@ -27,6 +27,10 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)
+	r.POST(protocol.PathUserToken, e.userToken.Post)
+	r.GET(protocol.PathEvents, e.events.Get)
+	r.POST(protocol.PathEvents, e.events.Post)
+	r.POST(protocol.PathEventsAck, e.events.Acknowledge)
 	r.Match([]string{get, head}, pathHealthz, e.health.live)
 	r.Match([]string{get, head}, pathReadyz, e.health.ready)
 

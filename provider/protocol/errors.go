@@ -18,6 +18,9 @@ const (
 	codeRegistrationUnsupported = "registration_not_supported" // Core 3.1.2.6
 	codeConsentRequired         = "consent_required"           // Core 3.1.2.6
 
+	codeNoUserToken   = "unknown_user_token" // ours
+	codeUserTokenGone = "used_user_token"    // ours: used or expired
+
 	// OpenID Connect Core Error Code unmet_authentication_requirements 1.0, 2
 	codeUnmetRequirements = "unmet_authentication_requirements"
 )
@@ -29,6 +32,10 @@ func Status(e *oidc.Error) int {
 		return http.StatusUnauthorized
 	case codeInsufficientScope:
 		return http.StatusForbidden
+	case codeNoUserToken:
+		return http.StatusNotFound
+	case codeUserTokenGone:
+		return http.StatusGone
 	case codeTemporarilyUnavailable:
 		return http.StatusServiceUnavailable
 	case oidc.ServerError:

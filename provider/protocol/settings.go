@@ -43,6 +43,9 @@ const (
 	PathLogout            = "/logout"
 	PathLogoutConfirm     = "/logout/confirm"
 	PathAPILogout         = "/api/logout"
+	PathUserToken         = "/api/user-token"
+	PathEvents            = "/api/events"
+	PathEventsAck         = "/api/events/ack"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
 )
