@@ -113,7 +113,7 @@ func (e *Engine) pulled(ctx context.Context, clientID string, found []StoredEven
 	}
 	events := make([]PulledEvent, len(found))
 	for i, event := range found {
-		events[i] = PulledEvent{ID: event.EventID, Type: event.eventType(), State: event.state(), Data: said[i]}
+		events[i] = PulledEvent{ID: event.EventID, Type: event.EventType(), State: event.state(), Data: said[i]}
 	}
 	return events, nil
 }
