@@ -67,6 +67,9 @@ func endpoints() []endpoint {
 		{"/ssf/poll/", nil},
 		{"/register", []string{"access_token", "client_id"}},
 		{"/register/x", []string{"access_token", "client_id"}},
+		{"/api/user-token", with("user_token")},
+		{"/api/events", with("after", "limit", "pending", "wait")},
+		{"/api/events/ack", with("ids")},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -40,7 +41,12 @@ type Provider struct {
 	outside   *echo.Echo // what is not
 	admin     *echo.Echo
 	work      work
+	closing   chan struct{}
+	close     func() // closes closing, once
 }
+
+// maxWaiting is how many clients may wait on this node for their events at once. Each asks the database once a second.
+const maxWaiting = 256
 
 // New wires a provider. It writes nothing and starts nothing. Errors name the field of Config.
 func New(_ context.Context, cfg Config) (*Provider, error) {
@@ -53,8 +59,9 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	}
 	p := &Provider{
 		cfg: cfg, operator: o, store: o.store, sessions: o.sessions, streams: o.streams, keyring: o.keyring, passwords: o.passwords, engine: o.engine,
-		base: browser.NewBase(cfg.Issuer),
+		base: browser.NewBase(cfg.Issuer), closing: make(chan struct{}),
 	}
+	p.close = sync.OnceFunc(func() { close(p.closing) })
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err
@@ -66,8 +73,12 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 // Engine returns the logout engine, for what has no HTTP endpoint.
 func (p *Provider) Engine() *logout.Engine { return p.engine }
 
-// Drain answers the requests that only wait for something to happen. Call it when the process is asked to end, before its listeners close.
-func (p *Provider) Drain() { p.engine.Drain() }
+// Drain answers requests that wait for something to happen. Call it when the server stops accepting (http.Server.RegisterOnShutdown), so that
+// it need not wait for them.
+func (p *Provider) Drain() {
+	p.close()
+	p.engine.Drain()
+}
 
 // ServeHTTP implements http.Handler.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -95,6 +106,8 @@ type endpoints struct {
 	revocation *protocol.GlobalRevocation
 	signals    *protocol.Signals
 	register   *protocol.Registration // nil: no client registers itself
+	userToken  *protocol.UserToken
+	events     *protocol.Events
 	login      *web.Login
 	consent    *web.Consent
 	home       *web.Home
@@ -183,8 +196,13 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
+	revoker := &protocol.Revoker{Tx: p.cfg.DB, Grants: p.store.Grants, Announcer: p.engine}
+	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
+	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
+	e.userToken = &protocol.UserToken{Settings: settings, ClientAuth: clientAuth, Tokens: p.engine}
+	e.events = &protocol.Events{
+		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
+	}
 	e.revocation = &protocol.GlobalRevocation{
 		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
 		Engine: p.engine, Tx: p.cfg.DB,
@@ -202,7 +220,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		return fmt.Errorf("provider: %w", err)
 	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
-	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants}
+	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Revoker: revoker}
 	return nil
 }
 

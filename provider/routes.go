@@ -28,10 +28,12 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)
+	r.POST(protocol.PathUserToken, e.userToken.Post)
+	r.GET(protocol.PathEvents, e.events.Get)
+	r.POST(protocol.PathEvents, e.events.Post)
+	r.POST(protocol.PathEventsAck, e.events.Acknowledge)
 	r.POST(protocol.PathGlobalRevocation, e.revocation.Post)
 	signalRoutes(r, e.signals)
-	e.healthChecks(r)
-
 	if e.register != nil {
 		r.POST(protocol.PathRegister, e.register.Post)
 		const one = protocol.PathRegister + "/:client_id"
@@ -39,6 +41,7 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 		r.PUT(one, e.register.Put)
 		r.DELETE(one, e.register.Delete)
 	}
+	e.healthChecks(r)
 
 	// For people.
 	r.Match([]string{get, post}, protocol.PathAuthorize, e.authorize.Handle)

@@ -56,6 +56,9 @@ const (
 	PathStreamVerify      = "/ssf/verify"
 	PathStreamPoll        = "/ssf/poll/" // and the stream
 	PathRegister          = "/register"
+	PathUserToken         = "/api/user-token"
+	PathEvents            = "/api/events"
+	PathEventsAck         = "/api/events/ack"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
 )
