@@ -65,6 +65,8 @@ func endpoints() []endpoint {
 		{"/ssf/subjects/remove", nil},
 		{"/ssf/verify", nil},
 		{"/ssf/poll/", nil},
+		{"/register", []string{"access_token", "client_id"}},
+		{"/register/x", []string{"access_token", "client_id"}},
 	}
 }
 

@@ -27,6 +27,7 @@ const product = "Exeunt"
 // Provider is an OpenID Provider. Make it with New, Start it, serve it, Stop it.
 type Provider struct {
 	cfg       Config
+	operator  *Operator // what applications and operators do alike
 	store     *store.Store
 	sessions  *logoutstore.Store
 	streams   *store.Streams
@@ -51,7 +52,7 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{
-		cfg: cfg, store: o.store, sessions: o.sessions, streams: o.streams, keyring: o.keyring, passwords: o.passwords, engine: o.engine,
+		cfg: cfg, operator: o, store: o.store, sessions: o.sessions, streams: o.streams, keyring: o.keyring, passwords: o.passwords, engine: o.engine,
 		base: browser.NewBase(cfg.Issuer),
 	}
 	e, err := p.endpoints()
@@ -93,6 +94,7 @@ type endpoints struct {
 	apiLogout  *protocol.APILogout
 	revocation *protocol.GlobalRevocation
 	signals    *protocol.Signals
+	register   *protocol.Registration // nil: no client registers itself
 	login      *web.Login
 	consent    *web.Consent
 	home       *web.Home
@@ -128,6 +130,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
 		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
 		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0,
+		Registration:     len(p.cfg.Registration.InitialAccessTokens) > 0,
 	}
 	keeper, err := protocol.NewKeeper(p.cfg.Secrets, p.cfg.Now)
 	if err != nil {
@@ -191,6 +194,12 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	})
 	if err != nil {
 		return fmt.Errorf("provider: %w", err)
+	}
+	if settings.Registration {
+		e.register = &protocol.Registration{
+			Settings: settings, InitialAccessTokens: p.cfg.Registration.InitialAccessTokens, Check: p.cfg.Registration.Check, Clients: p.store.Clients,
+			Deleter: p.operator,
+		}
 	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
 	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants}

@@ -32,6 +32,14 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	p.signalRoutes(r, e.signals)
 	e.healthChecks(r)
 
+	if e.register != nil {
+		r.POST(protocol.PathRegister, e.register.Post)
+		const one = protocol.PathRegister + "/:client_id"
+		r.GET(one, e.register.Get)
+		r.PUT(one, e.register.Put)
+		r.DELETE(one, e.register.Delete)
+	}
+
 	// For people.
 	r.Match([]string{get, post}, protocol.PathAuthorize, e.authorize.Handle)
 	r.GET(protocol.PathResume, e.resume.Get)
@@ -94,7 +102,8 @@ func (e *endpoints) healthChecks(r *echo.Echo) {
 // forApplications lists the paths whose errors are JSON. Everything else is seen by people, and its errors are pages.
 var forApplications = map[string]bool{
 	protocol.PathDiscovery: true, protocol.PathKeys: true, protocol.PathToken: true, protocol.PathUserinfo: true, protocol.PathRevoke: true,
-	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, protocol.PathSignals: true, pathHealthz: true, pathReadyz: true,
+	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, protocol.PathSignals: true,
+	protocol.PathRegister: true, pathHealthz: true, pathReadyz: true,
 }
 
 // open registers a route that pages of every origin may call by script, without credentials: what they send, they must have been given.

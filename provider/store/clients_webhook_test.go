@@ -68,7 +68,7 @@ func TestWebhookSecrets(t *testing.T) {
 
 		app := shop
 		app.ID = "app"
-		must(t, f.Clients.Create(ctx, app))
+		must(t, f.Clients.Create(ctx, app, nil))
 		record, err := f.Clients.Record(ctx, "app")
 		if err != nil || !slices.Equal(record.WebhookSecrets, app.WebhookSecrets) {
 			t.Errorf("Record = %+v, %v", record, err)
