@@ -58,7 +58,7 @@ func (o *Operator) Client(ctx context.Context, id string) (Client, error) {
 
 // CreateClient stores a new client, which has been checked; identity.ErrIDTaken. Running providers know it within a second.
 func (o *Operator) CreateClient(ctx context.Context, c identity.Client) error {
-	return o.store.Clients.Create(ctx, c, nil)
+	return o.store.Clients.Create(ctx, c)
 }
 
 // UpdateClient replaces a client's metadata and secret, which have been checked. Running providers go by them at once on PostgreSQL, and
