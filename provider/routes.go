@@ -77,11 +77,13 @@ func (p *Provider) router() *echo.Echo {
 }
 
 // neighbours lists what is served beside the issuer's path, if it has one: whoever asks for the health of this node knows its address, but
-// not always that path. Everything else there is not ours.
+// not always that path; and receivers of shared signals put the well-known path before the issuer's, not behind it (SSF 1.0, 7.2). Everything
+// else there is not ours.
 func (p *Provider) neighbours(e *endpoints) *echo.Echo {
 	r := p.router()
 	r.Use(p.publish) // its pages lead home
 	e.healthChecks(r)
+	r.Match([]string{http.MethodGet, http.MethodHead}, protocol.PathSignals+string(p.base), e.signals.Configuration)
 	return r
 }
 
