@@ -121,11 +121,11 @@ func (c *caep) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	case err != nil:
 		return Answer{}, err
 	case s.Method == StreamPoll:
-		return Answer{}, &RetryError{After: longestRetry, Reason: waitsForPoll}
+		return Answer{}, errors.New(waitsForPoll)
 	case s.Status == StreamDisabled && d.Event != SignalStreamUpdated:
 		return Answer{}, errors.New("not sent: the stream is disabled")
 	case s.Status == StreamPaused && d.Event != SignalStreamUpdated:
-		return Answer{}, &RetryError{After: longestRetry, Reason: waitsForEnable}
+		return Answer{}, errors.New(waitsForEnable)
 	}
 	private, err := c.private(ctx, d)
 	if err != nil {
