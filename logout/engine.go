@@ -74,6 +74,7 @@ type Engine struct {
 	breakers  *breakers
 	pace      *pace
 	settler   *settler
+	behind    *settler // of backlogs
 	slots     chan struct{}
 
 	mu       sync.Mutex
@@ -123,7 +124,8 @@ func New(cfg Config) (*Engine, error) {
 		limits:    newLimits(),
 		breakers:  newBreakers(cfg),
 		pace:      newPace(cfg.BacklogRate),
-		settler:   newSettler(cfg),
+		settler:   newSettler(cfg, linger),
+		behind:    newSettler(cfg, lingerBacklog),
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
 		notifiers: make(map[Channel]Notifier),
