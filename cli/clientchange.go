@@ -236,7 +236,7 @@ func clientUpdateCommand() *command {
 			var given clientFlags
 			given.define(flags)
 			var renew renewal
-			flags.BoolVar(&renew.client, "new-secret", false, "make a new secret and print it; the old one is void within half a minute")
+			flags.BoolVar(&renew.client, "new-secret", false, "make a new secret and print it; the old one is void at once, on SQLite within half a minute")
 			flags.BoolVar(&renew.webhook, "new-webhook-secret", false, "make a new secret for the webhook and print it; the newest so far signs too, until the next one is made")
 			return withClient(path, func(ctx context.Context, o *provider.Operator, cfg *config.Config, c provider.Client, env Env) error {
 				if c.Configured {

@@ -13,7 +13,7 @@ type Client struct {
 	TokenEndpointAuthMethod string   `yaml:"token_endpoint_auth_method" doc:"client_secret_basic, client_secret_post, private_key_jwt, or none for a public client."`
 	GrantTypes              []string `yaml:"grant_types" doc:"authorization_code, refresh_token, client_credentials."`
 	ResponseTypes           []string `yaml:"response_types" doc:"code."`
-	Scope                   string   `yaml:"scope" doc:"Scopes that the client may ask for, separated by spaces. With client_credentials it gets those that are not about a person."`
+	Scope                   string   `yaml:"scope" doc:"Scopes that the client may ask for, separated by spaces. With client_credentials it gets those that are not about a person; ssf.manage makes it a receiver of shared signals."`
 
 	RedirectURIs           []string `yaml:"redirect_uris" doc:"Where the browser may be sent after login; compared exactly."`
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris" doc:"Where the browser may be sent after logout; compared exactly."`
@@ -49,10 +49,14 @@ type Client struct {
 
 	AccessTokenFormat   string   `yaml:"access_token_format" doc:"opaque, or jwt: access tokens that resource servers can verify by themselves (RFC 9068), until they expire."`
 	SkipConsent         bool     `yaml:"skip_consent" doc:"People are not asked for consent."`
-	AllowPrivateNetwork bool     `yaml:"allow_private_network" doc:"The client's logout endpoint, webhook and jwks_uri may be on a private or loopback address."`
+	AllowPrivateNetwork bool     `yaml:"allow_private_network" doc:"The client's logout endpoint, webhook, stream endpoint and jwks_uri may be on a private or loopback address."`
 	AllowedOrigins      []string `yaml:"allowed_origins" doc:"Origins of the pages that may use the SDK."`
 	RedirectLogout      string   `yaml:"redirect_logout" doc:"/logout ends the session at once (immediate) or asks the person first (confirm)."`
 	HintLogout          bool     `yaml:"hint_logout" doc:"The client's server may end a session at the end_session endpoint by ID token hint alone, without a browser."`
+	Idle                string   `yaml:"idle" doc:"none: sessions that the client takes part in do not end by sessions.idle, for native apps that are seldom opened. Empty: they do."`
+	OnTokenReuse        string   `yaml:"on_token_reuse" doc:"When a code or refresh token of the client is used twice: revoke, its tokens die and it leaves the session; or end_session, the whole session ends."`
+
+	GlobalTokenRevocationDomains []string `yaml:"global_token_revocation_domains" doc:"The client, by private_key_jwt, may end everything of people with an e-mail address in these domains, at /global-token-revocation; * is everybody. File only."`
 }
 
 // The values of Client.ApplicationType (OpenID Connect Dynamic Client Registration 1.0, 2).
@@ -80,6 +84,15 @@ const (
 const (
 	RedirectLogoutImmediate = "immediate"
 	RedirectLogoutConfirm   = "confirm"
+)
+
+// IdleNone is the one value of Client.Idle.
+const IdleNone = "none"
+
+// The values of Client.OnTokenReuse.
+const (
+	OnTokenReuseRevoke     = "revoke"
+	OnTokenReuseEndSession = "end_session"
 )
 
 // The values of Client.AccessTokenFormat.
@@ -110,4 +123,5 @@ func (c *Client) complete() {
 	text(&c.SubjectType, d.SubjectType)
 	text(&c.AccessTokenFormat, d.AccessTokenFormat)
 	text(&c.RedirectLogout, d.RedirectLogout)
+	text(&c.OnTokenReuse, d.OnTokenReuse)
 }

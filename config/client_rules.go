@@ -3,8 +3,10 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 func (c *Config) checkClients(r *report) {
@@ -31,6 +33,7 @@ type clientRules struct {
 	path        string // with the final dot
 	httpAllowed bool   // for all its URIs
 	secretKept  bool   // it has a secret that only its hash is known of
+	registered  bool   // it registers itself
 }
 
 // check checks everything. algorithms are the provider's.
@@ -94,6 +97,27 @@ func (c clientRules) checkGrants() {
 			c.add("scope", "%s is not a scope; write printable ASCII without quotes and backslashes, separated by spaces", quote(scope))
 		}
 	}
+	c.checkStreamScopes()
+}
+
+// The scopes of receivers of shared signals (CAEP Interoperability Profile 1.0, 2.7.3).
+const (
+	scopeStreamPrefix = "ssf."
+	scopeStreamRead   = "ssf.read"
+	scopeStreamManage = "ssf.manage"
+)
+
+// checkStreamScopes: the prefix is reserved, and only a token of the client's own opens the API.
+func (c clientRules) checkStreamScopes() {
+	for _, scope := range strings.Fields(c.Scope) {
+		switch {
+		case !strings.HasPrefix(scope, scopeStreamPrefix):
+		case scope != scopeStreamRead && scope != scopeStreamManage:
+			c.add("scope", "%s is not a scope of shared signals; write %s, or %s to read only", quote(scope), scopeStreamManage, scopeStreamRead)
+		case !slices.Contains(c.GrantTypes, GrantClientCredentials):
+			c.add("grant_types", "lacks client_credentials, without which nothing can come of the scope %s; add it, or remove the scope", scope)
+		}
+	}
 }
 
 func (c clientRules) checkURIs() {
@@ -154,15 +178,54 @@ func (c clientRules) checkOther() {
 	c.oneOf("subject_type", c.SubjectType, "public")
 	c.oneOf("access_token_format", c.AccessTokenFormat, AccessTokenOpaque, AccessTokenJWT)
 	c.oneOf("redirect_logout", c.RedirectLogout, RedirectLogoutImmediate, RedirectLogoutConfirm)
+	if c.Idle != "" {
+		c.oneOf("idle", c.Idle, IdleNone)
+	}
+	c.oneOf("on_token_reuse", c.OnTokenReuse, OnTokenReuseRevoke, OnTokenReuseEndSession)
+	c.checkRevocation()
 	if age := c.DefaultMaxAge; age != nil && *age < 0 {
 		c.add("default_max_age", "%d is negative; write seconds from 0, or remove the key", *age)
 	}
 	for i, contact := range c.Contacts {
+		key := fmt.Sprintf("contacts[%d]", i)
 		if strings.TrimSpace(contact) == "" {
-			c.add(fmt.Sprintf("contacts[%d]", i), "is empty; write an address or remove it")
+			c.add(key, "is empty; write an address or remove it")
+		}
+		c.line(key, contact)
+	}
+	c.line("client_name", c.ClientName)
+	c.line("software_id", c.SoftwareID)
+	c.line("software_version", c.SoftwareVersion)
+	for i, acr := range c.DefaultACRValues {
+		c.line(fmt.Sprintf("default_acr_values[%d]", i), acr)
+	}
+}
+
+// domain is one of an e-mail address, in lower case.
+var domain = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+// checkRevocation: whoever may log everybody out must prove to be it, by nothing that passes through other hands.
+func (c clientRules) checkRevocation() {
+	const key = "global_token_revocation_domains"
+	if len(c.GlobalTokenRevocationDomains) > 0 && c.TokenEndpointAuthMethod != AuthPrivateKeyJWT {
+		c.add(key, "needs token_endpoint_auth_method: private_key_jwt; set that too")
+	}
+	for i, name := range c.GlobalTokenRevocationDomains {
+		if name != "*" && !domain.MatchString(name) {
+			c.add(fmt.Sprintf("%s[%d]", key, i), "%s is not a domain; write it like example.com, in lower case, or * for everybody", quote(name))
 		}
 	}
 }
+
+// line checks text that is shown to people, who must read it as it stands.
+func (c clientRules) line(key, text string) {
+	if i := strings.IndexFunc(text, disguises); i >= 0 {
+		c.add(key, "%s has %U, which is not seen but changes what is; remove it", quote(text), []rune(text[i:])[0])
+	}
+}
+
+// disguises reports control characters, and those that turn the direction of what follows (Unicode Standard Annex 9, 2).
+func disguises(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
 // Warnings returns what is allowed but probably not meant. The configuration must be valid.
 func (c *Config) Warnings() []Warning {

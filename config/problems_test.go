@@ -100,16 +100,19 @@ func TestProblems(t *testing.T) {
 			"login.max_failures: -1 is out of range", "passwords.memory: 8KiB is out of range", "logout.workers: 0 is out of range", "logout.attempt_timeout: too short", `listen: "8080" is not an address`,
 		}},
 		{name: "words", yaml: dev("log: {level: loud, format: xml}\nlogout: {fanout: some}"), want: []string{`log.level: "loud" is not known here; use debug, info, warn, error`, "log.format: use json, text", "logout.fanout: use participating"}},
+		{name: "initial access tokens", yaml: mark("registration: {initial_access_tokens: ['0123456789abcdef0123456789abcdef', hunter2, 'hunter 2 hunter 2 hunter 2 hunter 2', '====']}\n", "", redirects), want: []string{
+			"registration.initial_access_tokens[1]: is short", "registration.initial_access_tokens[2]: is not a bearer token", "registration.initial_access_tokens[3]: is not a bearer token",
+		}},
+		{name: "disguised text", yaml: shop(`client_name: "a\u202eb", contacts: ["a\r\nBcc: x"]`), want: []string{"clients[0].client_name: has U+202E", "clients[0].contacts[0]: has U+000D"}},
 		// not in this version
 		{name: "proxies", yaml: dev("trusted_proxies: [10.0.0.1, 10.0.0.0/8, 'fd00::/8', proxy.example, 10.0.0.0/33]"), want: []string{
 			`trusted_proxies[3]: "proxy.example" is not an address`, `trusted_proxies[4]: "10.0.0.0/33" is not an address`,
 		}},
-		{name: "later", yaml: mark("registration: {initial_access_tokens: [hunter2]}\nsmtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
+		{name: "later", yaml: mark("smtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
 			redirects+", allowed_origins: [https://x]"), want: []string{
-			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "smtp.address: not available", "smtp.password: not available", "tls.cert_file: is given without tls.key_file",
+			"smtp.address: not available", "smtp.password: not available", "tls.cert_file: is given without tls.key_file",
 			"logout.fanout: use participating", "clients[0].allowed_origins: not available",
 		}},
-		{name: "issuer path", yaml: "issuer: https://example.com/id\nsecrets: [" + secret32 + "]", want: []string{"issuer: an issuer with a path is not available in this version"}},
 		// never
 		{name: "refused members", yaml: shop("id_token_encrypted_response_alg: RSA-OAEP, client_name#ja: x, request_uris: [https://x], subject_type: pairwise"), want: []string{
 			"clients[0].id_token_encrypted_response_alg: signed, not encrypted; remove the key", "clients[0].client_name#ja: per language", "clients[0].request_uris: request objects", `clients[0].subject_type: "pairwise"`,
@@ -119,12 +122,23 @@ func TestProblems(t *testing.T) {
 		{name: "duplicate client", yaml: withClient(redirects + "}\n- {client_id: shop, client_secret: x, redirect_uris: [https://x/]"), want: []string{"clients[1].client_id: \"shop\" is the client_id of clients[0] too"}},
 		{name: "public client", yaml: shop("token_endpoint_auth_method: none"), want: []string{"clients[0].client_secret: contradicts token_endpoint_auth_method: none"}},
 		{name: "service", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: jobs.run}]")},
+		{name: "receiver", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: ssf.manage ssf.read}]")},
+		{name: "receiver without a token", yaml: dev("clients: [{client_id: app, client_secret: x, redirect_uris: [http://localhost/], scope: openid ssf.manage}]"), want: []string{"clients[0].grant_types: lacks client_credentials"}},
+		{name: "unknown scope of signals", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: ssf.manage.create}]"), want: []string{"clients[0].scope: \"ssf.manage.create\" is not a scope of shared signals"}},
 		{name: "public service", yaml: dev("clients: [{client_id: job, token_endpoint_auth_method: none, grant_types: [client_credentials]}]"), want: []string{"clients[0].grant_types: has client_credentials, which a public client cannot use"}},
 		{name: "private_key_jwt without keys", yaml: keyed("scope: openid"), want: []string{"clients[0].jwks_uri: is missing, private_key_jwt needs it or jwks"}},
 		{name: "private_key_jwt with everything", yaml: keyed("client_secret: hunter2, jwks_uri: 'https://app.example.com/keys', jwks: {keys: [" + publicJWK + "]}, token_endpoint_auth_signing_alg: HS256"), want: []string{
 			"clients[0].client_secret: contradicts token_endpoint_auth_method: private_key_jwt", "clients[0].jwks: contradicts jwks_uri", `clients[0].token_endpoint_auth_signing_alg: "HS256" is not known here; use RS256, ES256, EdDSA`,
 		}},
 		{name: "private_key_jwt by URL", yaml: keyed("jwks_uri: 'https://app.example.com/keys', token_endpoint_auth_signing_alg: ES256")},
+		{name: "global revocation", yaml: keyed("jwks: {keys: [" + publicJWK + "]}, global_token_revocation_domains: [example.com, xn--bcher-kva.example, '*']")},
+		{name: "global revocation by secret", yaml: shop("global_token_revocation_domains: [example.com]"), want: []string{
+			"clients[0].global_token_revocation_domains: needs token_endpoint_auth_method: private_key_jwt",
+		}},
+		{name: "global revocation of anything", yaml: keyed("jwks: {keys: [" + publicJWK + "]}, global_token_revocation_domains: [Example.com, '@example.com', '*.example.com', '']"), want: []string{
+			`clients[0].global_token_revocation_domains[0]: "Example.com" is not a domain`,
+			"clients[0].global_token_revocation_domains[1]: is not a domain", "clients[0].global_token_revocation_domains[2]: is not a domain", "clients[0].global_token_revocation_domains[3]: is not a domain",
+		}},
 		{name: "private_key_jwt by key", yaml: keyed("jwks: {keys: [" + publicJWK + "]}")},
 		{name: "keys", yaml: keyed("jwks: {keys: [" + publicJWK + ", " + privateJWK + ", {kty: oct, k: aHVudGVyMg}, {kty: EC, crv: P-256, x: hunter2, y: hunter2}, hunter2]}"), want: []string{
 			"clients[0].jwks.keys[1]: is not a public key", "clients[0].jwks.keys[2]: is not a public key", "clients[0].jwks.keys[3]: is not a key that can be read", "clients[0].jwks.keys[4]: is not a key that can be read",
@@ -154,9 +168,10 @@ func TestProblems(t *testing.T) {
 		{name: "characters", yaml: dev("clients: [{client_id: \"caf\\u00e9\", client_secret: \"hunter2\\n\", redirect_uris: [https://x/], scope: 'openid \"x\"'}]"), want: []string{
 			"clients[0].client_id: printable ASCII", "clients[0].client_secret: not printable ASCII", `clients[0].scope: is not a scope`,
 		}},
-		{name: "client words", yaml: shop("application_type: mobile, token_endpoint_auth_method: client_secret_jwt, grant_types: [refresh_token, password], response_types: [token], id_token_signed_response_alg: none, redirect_logout: ask, default_max_age: -1, access_token_format: xml"), want: []string{
+		{name: "client words", yaml: shop("application_type: mobile, token_endpoint_auth_method: client_secret_jwt, grant_types: [refresh_token, password], response_types: [token], id_token_signed_response_alg: none, redirect_logout: ask, default_max_age: -1, access_token_format: xml, idle: 5m, on_token_reuse: shrug"), want: []string{
 			"clients[0].application_type: use web, native", "clients[0].token_endpoint_auth_method: use client_secret_basic", `clients[0].grant_types[1]: "password"`, "clients[0].grant_types: without authorization_code",
 			"clients[0].response_types[0]: use code", `clients[0].id_token_signed_response_alg: "none" is not among signing_algorithms; use RS256, ES256, EdDSA`, "clients[0].redirect_logout: use immediate, confirm", "clients[0].access_token_format: use opaque, jwt", "clients[0].default_max_age: -1 is negative",
+			`clients[0].idle: "5m" is not known here; use none`, "clients[0].on_token_reuse: use revoke, end_session",
 		}},
 		{name: "algorithm off", yaml: mark("signing_algorithms: [RS256]\n", "", redirects+", id_token_signed_response_alg: ES256"), want: []string{`clients[0].id_token_signed_response_alg: "ES256" is not among signing_algorithms; use RS256`}},
 		{name: "http", yaml: withClient("redirect_uris: [http://shop.example.com/cb, http://localhost/cb], post_logout_redirect_uris: [http://shop.example.com/], backchannel_logout_uri: http://shop.example.com/bc, client_uri: http://shop.example.com/"), want: []string{

@@ -40,9 +40,12 @@ type Store interface {
 	Sessions
 	Ender
 	Outbox
+	Receivers
 	Ledger
+	Masses
 	Inbox
 	UserTokens
+	Mailbox
 }
 
 // Config makes an Engine.
@@ -52,16 +55,18 @@ type Config struct {
 	Clients  Clients
 	Signer   Signer
 	Outgoing *Outgoing
+	Streams  Streams // of shared signals; nil: there are none
 
 	// Surviving, if set, finds the participations of sessions that ended before, of which a grant with offline_access survives that the
 	// request's target names. It runs inside the ending transaction for requests that ReachesOffline; the clients leave and are told.
-	// What it returns may contain participations that end right now.
+	// What it returns may contain participations that end right now. If the target has a Part it returns at most its Limit.
 	Surviving func(ctx context.Context, req Request) ([]Participation, error)
 
 	// InEnd, if set, runs inside the transaction that ends sessions, after planning: what it does in ctx happens with the logout or not at
 	// all. The provider revokes tokens that would outlive the session there.
 	InEnd func(ctx context.Context, plan *Plan) error
 
+	Observe Observer // Hears of attempts and breakers. Defaults to nobody.
 	// ClientsOf, if set, names the clients that know a person: by a live participation, a grant or a consent. Engine.Announce asks it for
 	// events that do not say whom to tell.
 	ClientsOf func(ctx context.Context, subject string) ([]string, error)
@@ -72,6 +77,7 @@ type Config struct {
 
 	AttemptTimeout time.Duration // Defaults to 10 s.
 	RetryFor       time.Duration // Defaults to 72 h; negative: one attempt only.
+	BacklogRate    int           // deliveries per second that this node takes from all backlogs together. Defaults to 200.
 	Workers        int           // logouts whose first attempts run at once on this node; defaults to 64; see NoEarlyStart
 
 	Now    func() time.Time // Defaults to time.Now.
@@ -84,9 +90,14 @@ type Engine struct {
 	planner   planner
 	notifiers map[Channel]Notifier
 	limits    *limits
+	breakers  *breakers
+	pace      *pace
 	settler   *settler
 	messages  messages
 	slots     chan struct{}
+	polls     pollCount
+	draining  chan struct{} // closed by Drain
+	drain     sync.Once
 
 	mu       sync.Mutex
 	progress map[string]*progress // logouts whose first attempts run on this node
@@ -118,6 +129,12 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = 64
 	}
+	if cfg.BacklogRate <= 0 {
+		cfg.BacklogRate = 200
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = nobody{}
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -127,11 +144,14 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg:       cfg,
 		limits:    newLimits(),
-		settler:   &settler{outbox: cfg.Store, now: cfg.Now, log: cfg.Logger},
+		breakers:  newBreakers(cfg),
+		pace:      newPace(cfg.BacklogRate),
+		settler:   newSettler(cfg),
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
 		notifiers: make(map[Channel]Notifier),
 		messages:  messages{issuer: cfg.Issuer, tokens: &userTokens{store: cfg.Store, now: cfg.Now}},
+		draining:  make(chan struct{}),
 	}
 	e.planner = planner{clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin}
 	e.add(ChannelBackchannel, &backchannel{issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
@@ -139,6 +159,9 @@ func New(cfg Config) (*Engine, error) {
 	e.add(ChannelWebhook, &webhook{
 		clients: cfg.Clients, outgoing: cfg.Outgoing, messages: e.messages, remaining: cfg.Store.Remaining, detached: cfg.Detached, now: cfg.Now,
 	})
+	if cfg.Streams != nil {
+		e.add(ChannelCAEP, &caep{issuer: cfg.Issuer, streams: cfg.Streams, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
+	}
 	return e, nil
 }
 
@@ -268,14 +291,17 @@ func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
 			return
 		}
 		e.track(plan.LogoutID, p)
+		e.pace.begin()
 		go func() {
 			defer e.early.Done()
 			defer e.untrack(plan.LogoutID)
-			written := e.attempt(context.WithoutCancel(ctx), due, p)
+			written := e.attempt(context.WithoutCancel(ctx), due, p, plan.Request.InitiatorClientID)
 			// The place is for talking to relying parties; the record may take its time.
 			<-p.done
 			<-e.slots
-			if err := written(); err != nil {
+			err := written()
+			close(p.written)
+			if err != nil {
 				e.cfg.Logger.WarnContext(ctx, "first attempts are left to the insurance job", "logout", plan.LogoutID, "error", err)
 			}
 		}()
@@ -300,17 +326,25 @@ func (e *Engine) deliver(ctx context.Context, scope Scope) error {
 	if len(due) == 0 {
 		return nil
 	}
-	return e.attempt(ctx, due, newProgress(due))()
+	return e.attempt(ctx, due, newProgress(due), "")()
 }
 
-// Redeliver gives the matching deliveries that are dead, rejected or waiting a new chance at once. It returns how many.
+// Redeliver gives the matching deliveries that are dead, rejected or waiting a new chance: their receivers are told
+// as soon as they take it, in the order and at the rate of any backlog. It returns how many.
 func (e *Engine) Redeliver(ctx context.Context, f Filter) (int, error) {
 	at := e.cfg.Now().UTC()
 	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(e.cfg.RetryFor))
 }
 
+// stopping reports whether Stop was called: then what can go on elsewhere should.
+func (e *Engine) stopping() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closed
+}
+
 // Stop lets the attempts that run finish until ctx is done. What does not finish is done by the insurance job. No early start happens
-// afterwards.
+// afterwards, and jobs that take long come to an end soon.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true

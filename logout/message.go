@@ -39,7 +39,7 @@ func (m messages) data(ctx context.Context, client Client, of []Delivery) ([]dat
 	all := make([]data, len(of))
 	for i, d := range of {
 		said := data{}
-		if d.Payload != "" {
+		if d.Payload != "" && d.Channel != ChannelCAEP { // a stream's events have words of their own
 			if err := json.Unmarshal([]byte(d.Payload), &said); err != nil {
 				return nil, fmt.Errorf("reading what %s %s says: %w", d.EventType(), d.EventID, err)
 			}
@@ -97,8 +97,11 @@ func (d data) set(name, value string) {
 
 // EventType returns the type of the event that the delivery is about.
 func (d Delivery) EventType() string {
-	if d.Event == "" {
+	switch d.Event {
+	case "", SignalSessionRevoked:
 		return EventSessionEnded
+	case SignalCredentialChange:
+		return EventUserPasswordChanged
 	}
 	return d.Event
 }

@@ -24,6 +24,7 @@ type Plan struct {
 	giveUpAt  time.Time            // of its deliveries
 	byID      map[string]int       // where each of Sessions is; see session
 	farewells map[person]*farewell // see webhook.farewell
+	streams   map[string][]Stream  // of the clients that were asked for
 }
 
 // Client is what a logout must know of a relying party.

@@ -3,29 +3,25 @@ package provider
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"slices"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
-	"github.com/exeunt-id/exeunt/provider/store"
 )
 
 // Client is a client with where it came from.
-type Client = store.ClientRecord
+type Client = identity.ClientRecord
 
 // clientPage is how many clients are read at once.
 const clientPage = 500
 
 // NewClientSecret makes a client secret of 256 random bits, and the hash that is kept of it. The secret itself is kept nowhere.
 func NewClientSecret() (secret string, hash []byte) {
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails (crypto/rand)
-	secret = base64.RawURLEncoding.EncodeToString(random)
-	sum := sha256.Sum256([]byte(secret))
-	return secret, sum[:]
+	secret = browser.NewSecret()
+	return secret, browser.Hash(secret)
 }
 
 // NewWebhookSecret makes a secret of Standard Webhooks of 256 random bits. It is kept encrypted, since the provider must sign with it.
@@ -65,8 +61,8 @@ func (o *Operator) CreateClient(ctx context.Context, c identity.Client) error {
 	return o.store.Clients.Create(ctx, c)
 }
 
-// UpdateClient replaces a client's metadata and secret, which have been checked. Running providers go by them within half a minute. A client
-// of the configuration is refused.
+// UpdateClient replaces a client's metadata and secret, which have been checked. Running providers go by them at once on PostgreSQL, and
+// within half a minute beside an SQLite file. A client of the configuration is refused.
 func (o *Operator) UpdateClient(ctx context.Context, c identity.Client) error {
 	have, err := o.Client(ctx, c.ID)
 	if err != nil {
@@ -80,8 +76,8 @@ func (o *Operator) UpdateClient(ctx context.Context, c identity.Client) error {
 
 // DeleteClient deletes a client. In the same transaction it leaves all sessions, which live on, and its grants are revoked; it is told of
 // the people that it lost, from what is known of it now. A client that is in the configuration is refused: the next start would bring it
-// back. A running provider may know the client for half a minute more; what it issues to it then can be used by nobody who must
-// authenticate as the client, and lives no longer than the session.
+// back. A provider that runs beside an SQLite file may know the client for half a minute more; what it issues to it then can be used by
+// nobody who must authenticate as the client, and lives no longer than the session.
 func (o *Operator) DeleteClient(ctx context.Context, id string, actor logout.Actor) (*logout.Outcome, error) {
 	if slices.ContainsFunc(o.cfg.Clients, func(c identity.Client) bool { return c.ID == id }) {
 		return nil, fmt.Errorf("client %q is in the configuration file, and would be created again at the next start; remove the entry from `clients` first", id)

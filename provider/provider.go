@@ -28,13 +28,17 @@ const product = "Exeunt"
 // Provider is an OpenID Provider. Make it with New, Start it, serve it, Stop it.
 type Provider struct {
 	cfg       Config
+	operator  *Operator // what applications and operators do alike
 	store     *store.Store
 	sessions  *logoutstore.Store
+	streams   *store.Streams
 	keyring   *signing.Keyring
 	passwords *identity.Passwords
 	engine    *logout.Engine
 	pages     *browser.Renderer
-	echo      *echo.Echo
+	base      browser.Base
+	echo      *echo.Echo // what is below the base
+	outside   *echo.Echo // what is not
 	admin     *echo.Echo
 	work      work
 	closing   chan struct{}
@@ -53,14 +57,16 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine}
-	p.closing = make(chan struct{})
+	p := &Provider{
+		cfg: cfg, operator: o, store: o.store, sessions: o.sessions, streams: o.streams, keyring: o.keyring, passwords: o.passwords, engine: o.engine,
+		base: browser.NewBase(cfg.Issuer), closing: make(chan struct{}),
+	}
 	p.close = sync.OnceFunc(func() { close(p.closing) })
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err
 	}
-	p.echo, p.admin = p.routes(e), p.adminRoutes(e)
+	p.echo, p.outside, p.admin = p.routes(e), p.neighbours(e), p.adminRoutes(e)
 	return p, nil
 }
 
@@ -69,10 +75,19 @@ func (p *Provider) Engine() *logout.Engine { return p.engine }
 
 // Drain answers requests that wait for something to happen. Call it when the server stops accepting (http.Server.RegisterOnShutdown), so that
 // it need not wait for them.
-func (p *Provider) Drain() { p.close() }
+func (p *Provider) Drain() {
+	p.close()
+	p.engine.Drain()
+}
 
 // ServeHTTP implements http.Handler.
-func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.echo.ServeHTTP(w, r) }
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if inside, ok := p.base.Strip(r); ok {
+		p.echo.ServeHTTP(w, inside)
+		return
+	}
+	p.outside.ServeHTTP(w, r)
+}
 
 // endpoints holds one handler per endpoint.
 type endpoints struct {
@@ -88,6 +103,9 @@ type endpoints struct {
 	check      *protocol.CheckSession
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
+	revocation *protocol.GlobalRevocation
+	signals    *protocol.Signals
+	register   *protocol.Registration // nil: no client registers itself
 	userToken  *protocol.UserToken
 	events     *protocol.Events
 	login      *web.Login
@@ -108,7 +126,7 @@ func (p *Provider) endpoints() (*endpoints, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.pages, err = browser.NewRenderer(templates.FS, assets, product); err != nil {
+	if p.pages, err = browser.NewRenderer(templates.FS, assets, product, p.base); err != nil {
 		return nil, err
 	}
 	e := &endpoints{assets: &web.Assets{Files: assets}, health: &health{db: p.cfg.DB}}
@@ -124,6 +142,8 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	settings := protocol.Settings{
 		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
 		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
+		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0,
+		Registration:     len(p.cfg.Registration.InitialAccessTokens) > 0,
 	}
 	keeper, err := protocol.NewKeeper(p.cfg.Secrets, p.cfg.Now)
 	if err != nil {
@@ -182,6 +202,22 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.userToken = &protocol.UserToken{Settings: settings, ClientAuth: clientAuth, Tokens: p.engine}
 	e.events = &protocol.Events{
 		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
+	}
+	e.revocation = &protocol.GlobalRevocation{
+		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
+		Engine: p.engine, Tx: p.cfg.DB,
+	}
+	if settings.Registration {
+		e.register = &protocol.Registration{
+			Settings: settings, InitialAccessTokens: p.cfg.Registration.InitialAccessTokens, Check: p.cfg.Registration.Check, Clients: p.store.Clients,
+			Deleter: p.operator,
+		}
+	}
+	e.signals, err = protocol.NewSignals(protocol.Signals{
+		Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Clients: p.store.Clients, Streams: p.streams, Engine: p.engine,
+	})
+	if err != nil {
+		return fmt.Errorf("provider: %w", err)
 	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
 	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Revoker: revoker}

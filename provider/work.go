@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 )
 
@@ -18,6 +19,8 @@ const (
 	cleanEvery = 10 * time.Minute
 	// keepExpired is how long codes and tokens are kept beyond their expiry, so that one that is used again is still recognised.
 	keepExpired = 24 * time.Hour
+	// keepClosed is how long a deleted client's stream is kept beyond its deletion: whatever was planned then has been pushed or is dead.
+	keepClosed = 30 * 24 * time.Hour
 )
 
 // work is what runs in the background between Start and Stop.
@@ -31,8 +34,9 @@ type work struct {
 //  1. Active signing keys exist.
 //  2. Users and clients are as the configuration says; clients that were removed from it are named in a warning, and stay.
 //  3. This node works jobs: insurance and retries of deliveries.
-//  4. It sweeps: sessions past their lifetime end, what nobody needs any more is deleted.
-//  5. It rotates signing keys.
+//  4. It listens for clients and keys that other nodes change.
+//  5. It sweeps: sessions past their lifetime end, what nobody needs any more is deleted.
+//  6. It rotates signing keys.
 //
 // Start once; Stop ends it.
 func (p *Provider) Start(ctx context.Context) error {
@@ -46,6 +50,9 @@ func (p *Provider) Start(ctx context.Context) error {
 		return err
 	}
 	ctx, p.work.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := p.store.Listen(ctx, p.keyring.Changed); err != nil {
+		return err
+	}
 	p.work.group.Go(func() { p.every(ctx, sweepEvery, p.sweep) })
 	p.work.group.Go(func() { p.every(ctx, rotateEvery, p.keyring.Rotate) })
 	p.work.group.Go(func() { p.every(ctx, cleanEvery, p.clean) })
@@ -74,7 +81,7 @@ func (p *Provider) sync(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, keys...); err != nil {
+		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, p.passwordChanged, keys...); err != nil {
 			return err
 		}
 	}
@@ -86,6 +93,14 @@ func (p *Provider) sync(ctx context.Context) error {
 		p.cfg.Logger.WarnContext(ctx, "clients are no longer in the configuration; they stay until they are deleted", "clients", removed)
 	}
 	return nil
+}
+
+// passwordChanged ends the sessions of somebody whose password is another in the configuration than it was.
+func (p *Provider) passwordChanged(ctx context.Context, userID string) error {
+	_, err := p.engine.End(ctx, logout.Request{
+		Cause: logout.CausePasswordChanged, Actor: logout.Actor{Kind: "system"}, Target: logout.Target{Subject: userID},
+	})
+	return err
 }
 
 // every runs fn at once and then at each interval until ctx is done.
@@ -114,8 +129,8 @@ func (p *Provider) sweep(ctx context.Context) error {
 func (p *Provider) clean(ctx context.Context) error {
 	now := p.cfg.Now().UTC()
 	// Assertions that expired are refused as such; a minute bridges the nodes' clocks.
-	err := errors.Join(p.store.Sweep(ctx, now.Add(-keepExpired)), p.store.Assertions.Sweep(ctx, now.Add(-time.Minute)))
-	err = errors.Join(err, p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)))
+	err := errors.Join(p.store.Sweep(ctx, now.Add(-keepExpired)), p.store.Assertions.Sweep(ctx, now.Add(-time.Minute)),
+		p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)), p.streams.Sweep(ctx, now.Add(-keepClosed)))
 	if p.cfg.Retention > 0 {
 		old := now.Add(-p.cfg.Retention)
 		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old))

@@ -182,7 +182,7 @@ func (s *Store) acknowledge(ctx context.Context, open []logout.Delivery, at time
 	if err != nil {
 		return err
 	}
-	res := s.db.Writer(ctx).Exec("UPDATE logout_deliveries SET state = 'delivered', pulled = TRUE, attempts = attempts + 1, rejections = 0, settled_at = ?, last_status = 0, "+
+	res := s.db.Writer(ctx).Exec("UPDATE logout_deliveries SET state = 'delivered', pulled = TRUE, parked = FALSE, attempts = attempts + 1, rejections = 0, settled_at = ?, last_status = 0, "+
 		"last_error = '' WHERE id IN (SELECT id FROM "+s.records(ids)+")", database.Micros(at), text)
 	if res.Error != nil {
 		return res.Error

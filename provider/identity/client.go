@@ -40,6 +40,12 @@ type Client struct {
 	DefaultMaxAge           *int     `json:"default_max_age,omitempty"` // seconds
 	RequireAuthTime         bool     `json:"require_auth_time,omitempty"`
 
+	// Kept as information.
+	DefaultACRValues []string `json:"default_acr_values,omitempty"`
+	InitiateLoginURI string   `json:"initiate_login_uri,omitempty"`
+	SoftwareID       string   `json:"software_id,omitempty"`
+	SoftwareVersion  string   `json:"software_version,omitempty"`
+
 	// The client's public keys, for private_key_jwt: one of the two.
 	JWKS                        json.RawMessage `json:"jwks,omitempty"`
 	JWKSURI                     string          `json:"jwks_uri,omitempty"`
@@ -60,6 +66,8 @@ type Client struct {
 	AllowPrivateNetwork bool   `json:"allow_private_network,omitempty"` // its endpoints may be on private or loopback addresses
 	RedirectLogout      string `json:"redirect_logout,omitempty"`       // immediate (default) or confirm
 	HintLogout          bool   `json:"hint_logout,omitempty"`           // server-side end_session by hint alone
+	Idle                string `json:"idle,omitempty"`                  // none: sessions that it takes part in have no idle lifetime
+	OnTokenReuse        string `json:"on_token_reuse,omitempty"`        // revoke (default) or end_session
 
 	CreatedAt time.Time `json:"-"`
 	UpdatedAt time.Time `json:"-"`
@@ -78,6 +86,12 @@ const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
+)
+
+// IdleNone is the value of Client.Idle, and ReuseEndsSession one of Client.OnTokenReuse.
+const (
+	IdleNone         = "none"
+	ReuseEndsSession = "end_session"
 )
 
 // AccessTokenJWT is the access token format of RFC 9068.
@@ -113,7 +127,8 @@ func (c Client) SecretMatches(secret string) bool {
 	return len(c.SecretHash) == len(sum) && subtle.ConstantTimeCompare(sum[:], c.SecretHash) == 1
 }
 
-// Clients finds relying parties. Answers may be up to 30 seconds old on nodes that did not make the change.
+// Clients finds relying parties. A node that did not make a change hears of it at once, or, while it cannot
+// hear the others, answers by what it knew for up to 30 seconds.
 type Clients interface {
 	// Client returns a client; ErrNoClient when there is none.
 	Client(ctx context.Context, id string) (Client, error)

@@ -18,6 +18,10 @@ const (
 	codeRegistrationUnsupported = "registration_not_supported" // Core 3.1.2.6
 	codeConsentRequired         = "consent_required"           // Core 3.1.2.6
 
+	// Ours, for what Shared Signals Framework 1.0 gives only a status.
+	codeNoStream      = "not_found"
+	codeStreamTaken   = "stream_exists"
+	codeTooSoon       = "too_many_requests"
 	codeNoUserToken   = "unknown_user_token" // ours
 	codeUserTokenGone = "used_user_token"    // ours: used or expired
 
@@ -32,6 +36,12 @@ func Status(e *oidc.Error) int {
 		return http.StatusUnauthorized
 	case codeInsufficientScope:
 		return http.StatusForbidden
+	case codeNoStream:
+		return http.StatusNotFound
+	case codeStreamTaken:
+		return http.StatusConflict
+	case codeTooSoon:
+		return http.StatusTooManyRequests
 	case codeNoUserToken:
 		return http.StatusNotFound
 	case codeUserTokenGone:
@@ -57,7 +67,7 @@ func invalidGrant(description string) *oidc.Error {
 func unavailable(err error) *oidc.Error {
 	return (&oidc.Error{
 		ErrorType:   codeTemporarilyUnavailable,
-		Description: "The provider cannot look the token up at the moment. Try again.",
+		Description: "The provider cannot answer that at the moment. Try again.",
 	}).WithParent(err)
 }
 

@@ -16,6 +16,9 @@ type Settings struct {
 	Algorithms []string // of signatures, the default first
 	Now        func() time.Time
 	Logger     *slog.Logger
+
+	GlobalRevocation bool // some client may use PathGlobalRevocation
+	Registration     bool // clients may register themselves
 }
 
 // Lifetimes of what is issued.
@@ -43,6 +46,16 @@ const (
 	PathLogout            = "/logout"
 	PathLogoutConfirm     = "/logout/confirm"
 	PathAPILogout         = "/api/logout"
+	PathGlobalRevocation  = "/global-token-revocation"
+	PathSignals           = "/.well-known/ssf-configuration"
+	PrefixSignals         = "/ssf/"
+	PathStream            = "/ssf/stream"
+	PathStreamStatus      = "/ssf/status"
+	PathStreamAdd         = "/ssf/subjects/add"
+	PathStreamRemove      = "/ssf/subjects/remove"
+	PathStreamVerify      = "/ssf/verify"
+	PathStreamPoll        = "/ssf/poll/" // and the stream
+	PathRegister          = "/register"
 	PathUserToken         = "/api/user-token"
 	PathEvents            = "/api/events"
 	PathEventsAck         = "/api/events/ack"

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	clientLife  = 30 * time.Second // how old an answer may be on a node that did not make the change
+	clientLife  = 30 * time.Second // how old an answer may be on a node that has not heard of the change
 	unknownLife = time.Second      // the same for "no such client": a client that was just added must soon work
 	unknownMost = 1024             // anybody can ask for ids that do not exist
 )
@@ -56,7 +56,9 @@ func (c *Clients) Client(ctx context.Context, id string) (identity.Client, error
 // clone copies everything that a Client points to.
 func clone(c *identity.Client) identity.Client {
 	copied := *c
-	for _, list := range []*[]string{&copied.Contacts, &copied.GrantTypes, &copied.ResponseTypes, &copied.RedirectURIs, &copied.PostLogoutRedirectURIs, &copied.WebhookEvents} {
+	for _, list := range []*[]string{
+		&copied.Contacts, &copied.GrantTypes, &copied.ResponseTypes, &copied.RedirectURIs, &copied.PostLogoutRedirectURIs, &copied.DefaultACRValues, &copied.WebhookEvents,
+	} {
 		*list = slices.Clone(*list)
 	}
 	copied.SecretHash, copied.JWKS, copied.WebhookSecrets = slices.Clone(c.SecretHash), slices.Clone(c.JWKS), slices.Clone(c.WebhookSecrets)
@@ -118,6 +120,19 @@ func (c *Clients) forget() {
 	c.generation++
 	clear(c.known)
 	clear(c.unknown)
+}
+
+// changed drops what was read of one client before it changed; of all of them when it has no id.
+func (c *Clients) changed(id string) {
+	if id == "" {
+		c.forget()
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.generation++
+	delete(c.known, id)
+	delete(c.unknown, id)
 }
 
 func (c *Clients) read(ctx context.Context, id string) (*identity.Client, error) {
