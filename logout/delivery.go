@@ -30,6 +30,23 @@ const (
 	StateSuperseded  State = "superseded"  // a newer login makes it harmful
 )
 
+// States returns all states, in the order of a delivery's life.
+func States() []State {
+	return []State{
+		StatePending, StateRetrying, StateDelivered, StateRejected, StateDead, StateUnconfirmed, StateUnreachable, StateSuperseded,
+	}
+}
+
+// Redeliverable returns the states from which an operator can bring a delivery back: those where somebody has not been told who could be, and,
+// if wanted, those where somebody has.
+func Redeliverable(acknowledged bool) []State {
+	states := []State{StateDead, StateRejected, StateRetrying}
+	if acknowledged {
+		states = append(states, StateDelivered)
+	}
+	return states
+}
+
 // Final reports whether nobody will try again by itself.
 func (s State) Final() bool { return s != StatePending && s != StateRetrying }
 
@@ -152,15 +169,24 @@ type Receivers interface {
 	Health(ctx context.Context) ([]Health, error)
 }
 
-// Filter selects deliveries. Empty fields match everything.
+// Filter selects deliveries. Empty fields match everything; the others narrow each other.
 type Filter struct {
 	DeliveryID string
 	LogoutID   string
 	ClientID   string
-	State      State
-	Since      time.Time
-	Before     string // delivery id: those older than it, for paging
-	Limit      int    // 0: 100
+	SessionID  string
+	Subject    string
+	States     []State // any of these
+	Channel    Channel
+	Cause      Cause
+	Since      time.Time // created at this time or later
+	Until      time.Time // created before this time
+	ErrorText  string    // part of the last error, without regard to case
+	Before     Position  // those after it in the order of List, for paging
+	Limit      int       // 0: 100
+
+	// Acknowledged makes Redeliver tell also those again that have been acknowledged: for a receiver that has lost what it knew.
+	Acknowledged bool
 }
 
 // ErrNoDelivery says that no delivery has that id.
@@ -168,14 +194,15 @@ var ErrNoDelivery = errors.New("logout: no such delivery")
 
 // Ledger reads receipts and gives a delivery another chance.
 type Ledger interface {
-	// List returns deliveries, newest first.
+	// List returns deliveries, newest first: by the time when they were created, then by id.
 	List(ctx context.Context, f Filter) ([]Delivery, error)
 
 	// Show returns one delivery and its attempts, oldest first; ErrNoDelivery if there is none.
 	Show(ctx context.Context, id string) (Delivery, []Attempt, error)
 
-	// Redeliver makes the matching deliveries that are dead, rejected or retrying due at once, with a fresh period of retries
-	// until giveUpAt. It returns how many.
+	// Redeliver makes the matching deliveries that are dead, rejected or retrying, and those that are delivered if the filter says
+	// Acknowledged, due at once, with a fresh period of retries until giveUpAt. It returns how many. Very many are moved in several
+	// transactions, unless there is one in ctx; after an error the number is of those that were.
 	Redeliver(ctx context.Context, f Filter, at, giveUpAt time.Time) (int, error)
 }
 

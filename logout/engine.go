@@ -33,6 +33,7 @@ type Store interface {
 	Ender
 	Outbox
 	Receivers
+	Journal
 	Ledger
 }
 
