@@ -11,6 +11,7 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/console"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/protocol"
 	"github.com/exeunt-id/exeunt/provider/signing"
@@ -82,6 +83,7 @@ type endpoints struct {
 	loggedOut  *web.LoggedOut
 	assets     *web.Assets
 	health     *health
+	console    *console.Console
 }
 
 func (p *Provider) endpoints() (*endpoints, error) {
@@ -101,8 +103,10 @@ func (p *Provider) endpoints() (*endpoints, error) {
 	if err := p.protocol(e, cookies); err != nil {
 		return nil, err
 	}
-	p.web(e, cookies)
-	return e, nil
+	authenticator := identity.NewAuthenticator(p.store.Users, p.store.Failures, p.passwords, p.cfg.Login, p.cfg.Now)
+	authenticator.Logger = p.cfg.Logger
+	p.web(e, cookies, authenticator)
+	return e, p.console(e, assets, authenticator)
 }
 
 // protocol wires the endpoints of applications.
@@ -170,10 +174,8 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 }
 
 // web wires the pages of people.
-func (p *Provider) web(e *endpoints, cookies browser.Cookies) {
+func (p *Provider) web(e *endpoints, cookies browser.Cookies, authenticator *identity.Authenticator) {
 	current := p.current(cookies)
-	authenticator := identity.NewAuthenticator(p.store.Users, p.store.Failures, p.passwords, p.cfg.Login, p.cfg.Now)
-	authenticator.Logger = p.cfg.Logger
 	e.login = &web.Login{
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: authenticator, Sessions: p.sessions,
 		Current: current, Ender: p.engine, Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages,

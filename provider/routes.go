@@ -5,13 +5,14 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/protocol"
 )
 
 // routes lists every route with its methods. Other methods get 405 with Allow. HEAD is listed where a GET changes nothing; the logout
 // endpoints are not among those.
 func (p *Provider) routes(e *endpoints) *echo.Echo {
-	r := p.router()
+	r := p.router(p.protect)
 	const get, post, head = http.MethodGet, http.MethodPost, http.MethodHead
 
 	// For applications; pages of any origin may read these.
@@ -48,13 +49,13 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	return r
 }
 
-// router returns what both listeners have in common.
-func (p *Provider) router() *echo.Echo {
+// router returns what both listeners have in common. protect sets the headers that every answer carries.
+func (p *Provider) router(protect echo.MiddlewareFunc) *echo.Echo {
 	r := echo.New()
 	r.HideBanner, r.HidePort = true, true
-	r.HTTPErrorHandler = p.answerError
+	r.HTTPErrorHandler = p.answerErrors(func(c echo.Context, e *browser.Error) error { return p.pages.Error(c, e) })
 	r.IPExtractor = remoteAddress(p.cfg.TrustedProxies)
-	r.Use(identify, p.record, p.protect, p.recoverPanic, limitBody)
+	r.Use(identify, p.record, protect, p.recoverPanic, limitBody)
 	return r
 }
 
