@@ -43,7 +43,7 @@ func deliveryRetryCommand() *command {
 					if err := chosen.subject(ctx, db, &f); err != nil {
 						return err
 					}
-					r := retrier{ledger: ledger, now: now, giveUpAt: now.Add(cfg.Logout.RetryFor), env: env}
+					r := retrier{ledger: ledger, now: now, giveUpAt: now.Add(logout.AnotherChance(cfg.Logout.RetryFor)), env: env}
 					if len(ids) > 0 {
 						return r.retryEach(ctx, ids, *acknowledged)
 					}

@@ -43,5 +43,6 @@ func defaultClient() Client {
 		SubjectType:              "public",
 		AccessTokenFormat:        AccessTokenOpaque,
 		RedirectLogout:           RedirectLogoutImmediate,
+		OnTokenReuse:             OnTokenReuseRevoke,
 	}
 }

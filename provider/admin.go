@@ -20,20 +20,18 @@ import (
 // Admin returns what operators and their machines reach: never put it on a public address.
 func (p *Provider) Admin() http.Handler { return p.admin }
 
-// adminRoutes lists every route of the admin listener.
+// adminRoutes lists every route of the admin listener. They have no base: the issuer is not reached there.
 func (p *Provider) adminRoutes(e *endpoints) *echo.Echo {
 	r := p.router(p.protectAdmin)
 	r.Use(p.guardHost)
 	r.HTTPErrorHandler = p.answerErrors(e.console.ShowError)
-	const get, head = http.MethodGet, http.MethodHead
 
 	// For machines.
-	r.Match([]string{get, head}, pathHealthz, e.health.live)
-	r.Match([]string{get, head}, pathReadyz, e.health.ready)
+	e.healthChecks(r)
 
 	// For administrators: the console.
 	desk, gate := e.console, e.console.Gate
-	r.Match([]string{get, head}, "/static/*", e.assets.Get)
+	r.Match([]string{http.MethodGet, http.MethodHead}, "/static/*", e.assets.Get)
 	r.GET("/admin/login", desk.LoginForm)
 	r.POST("/admin/login", desk.Login)
 	r.POST("/admin/logout", desk.Logout, gate)

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 )
@@ -235,35 +233,30 @@ func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt tim
 	}
 }
 
-// redeliver moves some deliveries in one transaction. A retrying one gets a new turn, which makes the job of its old one find nothing.
+// redeliver parks some deliveries in one transaction. What is parked gets no job of its own, however much it is; the job of an old turn finds
+// nothing.
 func (s *Store) redeliver(ctx context.Context, chosen []string, states []logout.State, at, giveUpAt time.Time) (int, error) {
 	text, err := encodeIDs(chosen)
 	if err != nil {
 		return 0, err
 	}
-	var moved []string
+	var moved []struct{ ID, ClientID, Channel string }
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		moved = nil
 		state := "state"
 		if !s.db.Postgres() {
 			state = "+state" // the ids are what to look up
 		}
-		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = 'retrying', rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
-			"WHERE id IN (SELECT id FROM "+s.records(ids)+") AND "+state+" IN ("+literals(states)+") RETURNING id",
-			database.Micros(at), database.Micros(giveUpAt), text).Scan(&moved)
+		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = 'retrying', parked = TRUE, rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
+			"WHERE id IN (SELECT id FROM logout_deliveries WHERE id IN (SELECT id FROM "+s.records(ids)+") AND "+state+" IN ("+literals(states)+") ORDER BY id"+s.lock("UPDATE")+
+			") RETURNING id, client_id, channel", database.Micros(at), database.Micros(giveUpAt), text).Scan(&moved)
 		if res.Error != nil {
 			return fmt.Errorf("logoutstore: redelivering: %w", res.Error)
 		}
-		for some := range slices.Chunk(moved, chunk) {
-			jobs := make([]river.InsertManyParams, len(some))
-			for i, id := range some {
-				jobs[i] = newRetryJob(id, at, at)
-			}
-			if _, err := s.db.Enqueue(ctx, jobs...); err != nil {
-				return err
-			}
+		receivers := make([]logout.Receiver, len(moved))
+		for i, d := range moved {
+			receivers[i] = logout.Receiver{ClientID: d.ClientID, Channel: logout.Channel(d.Channel)}
 		}
-		return nil
+		return s.arm(ctx, at, receivers, true)
 	})
 	if err != nil {
 		return 0, err

@@ -128,7 +128,7 @@ func (h *Console) clientRow(ctx context.Context, o logout.Overview) (clientRow, 
 	switch {
 	case open:
 		row.Mark = mark{"down", "failed"}
-	case row.Waiting > 0:
+	case row.Waiting > 0 && h.needsLook(o):
 		row.Mark = mark{"behind", "retrying"}
 	case row.Failed > 0:
 		row.Mark = mark{"given up", "asked"}

@@ -139,8 +139,7 @@ func (h *Console) trouble(ctx context.Context) ([]troubled, int, error) {
 	var list []troubled
 	more := 0
 	for _, o := range logout.Worst(overview) {
-		breaker, open := o.Breaker()
-		if !open && o.Untold.Open() == 0 && o.Untold.Failed() == 0 {
+		if !h.needsLook(o) {
 			continue
 		}
 		if len(list) == mostTroubled {
@@ -155,7 +154,7 @@ func (h *Console) trouble(ctx context.Context) ([]troubled, int, error) {
 			person: person{o.ClientID, name}, Waiting: o.Untold.Open(), Oldest: h.at(o.OldestOpen), Failed: o.Untold.Failed(),
 			Show: address(pathDeliveries, nil, "client_id", o.ClientID, "state", "untold"),
 		}
-		if open {
+		if breaker, open := o.Breaker(); open {
 			t.BreakerSince, t.BreakerReason, t.NextProbe = h.at(breaker.Since), breaker.Reason, h.at(breaker.NextProbe)
 		}
 		if t.Failed > 0 {
@@ -164,6 +163,15 @@ func (h *Console) trouble(ctx context.Context) ([]troubled, int, error) {
 		list = append(list, t)
 	}
 	return list, more, nil
+}
+
+// firstAttempts is how long a delivery may be pending before that says anything: the first attempts of a logout run.
+const firstAttempts = 15 * time.Second
+
+// needsLook reports whether something is wrong.
+func (h *Console) needsLook(o logout.Overview) bool {
+	_, open := o.Breaker()
+	return open || o.Untold[logout.StateRetrying] > 0 || o.Untold.Failed() > 0 || !o.OldestOpen.IsZero() && h.Now().Sub(o.OldestOpen) > firstAttempts
 }
 
 // rows turns deliveries into lines.

@@ -30,6 +30,9 @@ func explain(d logout.Delivery) string {
 	case logout.StatePending:
 		return "The first attempt is being made, or is about to be."
 	case logout.StateRetrying:
+		if d.Parked {
+			return "The endpoint is down or busy. This waits for its turn there, and does not hold up anybody else."
+		}
 		return "The last attempt failed. It is tried again by itself, with growing pauses."
 	case logout.StateDelivered:
 		return "The relying party has acknowledged it."

@@ -16,6 +16,8 @@ type Settings struct {
 	Algorithms []string // of signatures, the default first
 	Now        func() time.Time
 	Logger     *slog.Logger
+
+	GlobalRevocation bool // some client may use PathGlobalRevocation
 }
 
 // Lifetimes of what is issued.
@@ -43,6 +45,7 @@ const (
 	PathLogout            = "/logout"
 	PathLogoutConfirm     = "/logout/confirm"
 	PathAPILogout         = "/api/logout"
+	PathGlobalRevocation  = "/global-token-revocation"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
 )
