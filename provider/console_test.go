@@ -126,7 +126,7 @@ func TestConsole(t *testing.T) {
 		alice.get("/logout", url.Values{"client_id": {"shop"}}).wantPage(200, "Signed out of 1 of 2.")
 
 		d.settled(carol)
-		page := carol.get("/admin/deliveries", nil).wantPage(200, "1 relying party needs a look")
+		page := carol.get("/admin/deliveries", nil).wantPage(200, "1 app needs a look")
 		for _, text := range []string{"The wiki", "<strong>1</strong> given up", "HTTP 503", "alice", "delivered", "dead"} {
 			page.wantPage(200, text)
 		}

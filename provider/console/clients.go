@@ -95,12 +95,12 @@ func (h *Console) ClientList(c echo.Context) error {
 		if !known[row.ID] && (!row.Gone || after != "") {
 			continue // on another page
 		}
-		if row.Mark.Kind != "told" {
+		if row.Mark.Kind != "told" && row.Mark.Kind != "leave" {
 			page.Wrong++
 		}
 		page.Rows = append(page.Rows, row)
 	}
-	return h.render(c, http.StatusOK, "clients", "Relying parties", view{Nav: pathClients, Live: 2 * liveEvery, Body: page})
+	return h.render(c, http.StatusOK, "clients", "Apps", view{Nav: pathClients, Live: 2 * liveEvery, Body: page})
 }
 
 func (h *Console) clientRow(ctx context.Context, o logout.Overview) (clientRow, error) {
@@ -131,7 +131,9 @@ func (h *Console) clientRow(ctx context.Context, o logout.Overview) (clientRow, 
 	case row.Waiting > 0 && h.needsLook(o):
 		row.Mark = mark{"behind", "retrying"}
 	case row.Failed > 0:
-		row.Mark = mark{"given up", "asked"}
+		row.Mark = mark{"given up", "failed"}
+	case !row.Gone && client.BackchannelLogoutURI == "" && client.FrontchannelLogoutURI == "":
+		row.Mark = mark{"no channel", "leave"}
 	default:
 		row.Mark = mark{"well", "told"}
 	}

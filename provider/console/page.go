@@ -65,15 +65,15 @@ func redirectDone(c echo.Context, path string, q url.Values, what string, n int)
 	return c.Redirect(http.StatusSeeOther, path+"?"+q.Encode())
 }
 
-// moment is a time as a page shows it: how far it is from now, and exactly.
-type moment struct{ ISO, Clock, Ago string }
+// moment is a time as a page shows it: how far it is from now, as a time and as a duration, and exactly.
+type moment struct{ ISO, Clock, Ago, Span string }
 
 // at returns nil for the zero time.
 func (h *Console) at(t time.Time) *moment {
 	if t.IsZero() {
 		return nil
 	}
-	return &moment{ISO: t.UTC().Format(time.RFC3339), Clock: t.UTC().Format("2006-01-02 15:04:05") + " UTC", Ago: ago(t.Sub(h.Now()))}
+	return &moment{ISO: t.UTC().Format(time.RFC3339), Clock: t.UTC().Format("2006-01-02 15:04:05") + " UTC", Ago: ago(t.Sub(h.Now())), Span: span(t.Sub(h.Now()).Abs())}
 }
 
 // ago says a time relative to now.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -13,7 +14,6 @@ import (
 
 // redeliverPage is the data of "redeliver".
 type redeliverPage struct {
-	Filter       filterForm
 	Hidden       []browser.Field
 	App          *person // if the filter names one
 	Untold, Told string  // how many
@@ -48,7 +48,10 @@ func (h *Console) RedeliverForm(c echo.Context) error {
 	if err := worth(form); err != nil {
 		return err
 	}
-	page := redeliverPage{Filter: form, Cancel: address(pathDeliveries, form.query())}
+	page := redeliverPage{Cancel: address(pathDeliveries, form.query())}
+	if !f.Since.IsZero() { // what is confirmed is what was counted, however long somebody thinks about it
+		form.Since, form.From = "", f.Since.Format(time.RFC3339Nano)
+	}
 	for name, values := range form.query() {
 		page.Hidden = append(page.Hidden, browser.Field{Name: name, Value: values[0]})
 	}
