@@ -68,7 +68,11 @@ func newClient(cfg *config.Config, c config.Client) (identity.Client, error) {
 		AccessTokenFormat: c.AccessTokenFormat, SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,
 		Idle: c.Idle, OnTokenReuse: c.OnTokenReuse, FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
 		// In development an app on the same machine is told without further words.
-		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && (onLoopback(c.BackchannelLogoutURI) || onLoopback(c.JWKSURI)),
+		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && (onLoopback(c.BackchannelLogoutURI) || onLoopback(c.WebhookURI) || onLoopback(c.JWKSURI)),
+		WebhookURI:          c.WebhookURI, WebhookEvents: c.WebhookEvents, UserToken: c.UserToken,
+	}
+	for _, secret := range c.WebhookSecrets {
+		client.WebhookSecrets = append(client.WebhookSecrets, identity.Secret(secret.Reveal()))
 	}
 	if len(c.JWKS) > 0 {
 		var err error

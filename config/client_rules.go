@@ -40,6 +40,7 @@ func (c clientRules) check(algorithms []string) {
 	c.checkKeys()
 	c.checkGrants()
 	c.checkURIs()
+	c.checkWebhook()
 	c.checkAlgorithm(algorithms)
 	c.checkOther()
 }
@@ -92,6 +93,27 @@ func (c clientRules) checkGrants() {
 		// RFC 6749, 3.3
 		if !isVSCHAR(scope) || strings.ContainsAny(scope, `"\`) {
 			c.add("scope", "%s is not a scope; write printable ASCII without quotes and backslashes, separated by spaces", quote(scope))
+		}
+	}
+	c.checkStreamScopes()
+}
+
+// The scopes of receivers of shared signals (CAEP Interoperability Profile 1.0, 2.7.3).
+const (
+	scopeStreamPrefix = "ssf."
+	scopeStreamRead   = "ssf.read"
+	scopeStreamManage = "ssf.manage"
+)
+
+// checkStreamScopes: the prefix is reserved, and only a token of the client's own opens the API.
+func (c clientRules) checkStreamScopes() {
+	for _, scope := range strings.Fields(c.Scope) {
+		switch {
+		case !strings.HasPrefix(scope, scopeStreamPrefix):
+		case scope != scopeStreamRead && scope != scopeStreamManage:
+			c.add("scope", "%s is not a scope of shared signals; write %s, or %s to read only", quote(scope), scopeStreamManage, scopeStreamRead)
+		case !slices.Contains(c.GrantTypes, GrantClientCredentials):
+			c.add("grant_types", "lacks client_credentials, without which nothing can come of the scope %s; add it, or remove the scope", scope)
 		}
 	}
 }
@@ -197,6 +219,7 @@ func (c *Config) Warnings() []Warning {
 			}
 		}
 		private("backchannel_logout_uri", client.BackchannelLogoutURI, "where no logout token is sent")
+		private("webhook_uri", client.WebhookURI, "where no event is sent")
 		private("jwks_uri", client.JWKSURI, "from where no keys are fetched")
 		if n := len(client.ClientSecret); n > 0 && n < minSecretLength && c.production() {
 			warnings = append(warnings, Warning{path + "client_secret", fmt.Sprintf(

@@ -141,6 +141,23 @@ func TestProblems(t *testing.T) {
 		{name: "keys over http", yaml: shop("jwks_uri: 'http://app.example.com/keys', token_endpoint_auth_signing_alg: ES256"), want: []string{
 			`clients[0].jwks_uri: "http://app.example.com/keys" uses http`, "clients[0].token_endpoint_auth_signing_alg: has no effect without token_endpoint_auth_method: private_key_jwt",
 		}},
+		{name: "webhook", yaml: shop("webhook_uri: 'https://shop.example.com/hook', webhook_secrets: [whsec_" + secret32 + "], webhook_events: [user.logged_out, token.revoked], user_token: true")},
+		{name: "webhook by pull", yaml: shop("webhook_events: [user.logged_out]")},
+		{name: "webhook without a secret", yaml: shop("webhook_uri: 'http://shop.example.com/hook', webhook_events: [user.gone, session.ended, session.ended]"), want: []string{
+			`clients[0].webhook_uri: "http://shop.example.com/hook" uses http; use https`, "clients[0].webhook_secrets: is missing, it signs the events",
+			`clients[0].webhook_events[0]: "user.gone" is not known here; use user.logged_out, session.ended`, `clients[0].webhook_events[2]: "session.ended" is there twice`,
+		}},
+		{name: "webhook secrets", yaml: shop("webhook_uri: 'https://shop.example.com/hook', webhook_secrets: [whsec_" + secret32 + ", whsec_a, whsec_b]"), want: []string{
+			"clients[0].webhook_secrets: holds 3 secrets; keep the newest two",
+		}},
+		{name: "webhook secret", yaml: shop("webhook_uri: 'https://shop.example.com/hook', webhook_secrets: [hunter2!, whsec_aHVudGVyMg==]"), want: []string{
+			"clients[0].webhook_secrets[0]: does not begin with whsec_",
+			"clients[0].webhook_secrets[1]: holds 7 bytes instead of 24 to 64; make one with: echo whsec_$(openssl rand -base64 32)",
+		}},
+		{name: "webhook secret of other text", yaml: shop("webhook_uri: 'https://shop.example.com/hook', webhook_secrets: [whsec_hunter2!]"), want: []string{"clients[0].webhook_secrets[0]: is not base64 after whsec_"}},
+		{name: "webhook secrets for nothing", yaml: withClient(redirects + ", token_endpoint_auth_method: none, user_token: true, webhook_secrets: [whsec_" + secret32 + ", whsec_" + secret32 + "]"), want: []string{
+			"clients[0].client_secret: contradicts", "clients[0].webhook_secrets: has no effect without webhook_uri", "clients[0].user_token: needs a client that can prove who it is",
+		}},
 		{name: "characters", yaml: dev("clients: [{client_id: \"caf\\u00e9\", client_secret: \"hunter2\\n\", redirect_uris: [https://x/], scope: 'openid \"x\"'}]"), want: []string{
 			"clients[0].client_id: printable ASCII", "clients[0].client_secret: not printable ASCII", `clients[0].scope: is not a scope`,
 		}},

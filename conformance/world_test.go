@@ -216,7 +216,7 @@ func users() []provider.User {
 }
 
 // clients are those of every test: shop RS256 and Basic, wiki ES256, mail EdDSA and post, app public, strict with consent and
-// confirmation, batch with hint_logout, phone public with hint_logout, plain without refresh tokens, quiet without a logout endpoint.
+// confirmation, batch with hint_logout, phone public with hint_logout, plain without refresh tokens, quiet without a logout endpoint, pushed and polled receivers of shared signals.
 func clients(receiver string) []identity.Client {
 	sum := sha256.Sum256([]byte(secret))
 	client := func(id string, change func(*identity.Client)) identity.Client {
@@ -236,6 +236,11 @@ func clients(receiver string) []identity.Client {
 		return c
 	}
 	public := func(c *identity.Client) { c.TokenEndpointAuthMethod, c.SecretHash = identity.AuthNone, nil }
+	signals := func(c *identity.Client) {
+		c.BackchannelLogoutURI, c.IDTokenSigningAlg = "", "ES256"
+		c.GrantTypes = append(c.GrantTypes, identity.GrantClientCredentials)
+		c.Scope += " ssf.read ssf.manage"
+	}
 	return []identity.Client{
 		client("shop", nil),
 		client("wiki", func(c *identity.Client) { c.IDTokenSigningAlg = "ES256" }),
@@ -248,6 +253,8 @@ func clients(receiver string) []identity.Client {
 		client("batch", func(c *identity.Client) { c.HintLogout = true }),
 		client("plain", func(c *identity.Client) { c.GrantTypes = []string{identity.GrantAuthorizationCode} }),
 		client("quiet", func(c *identity.Client) { c.BackchannelLogoutURI = "" }),
+		client("pushed", signals),
+		client("polled", signals),
 	}
 }
 

@@ -9,6 +9,8 @@
 // are their participations read, the deliveries planned and written, and a job enqueued that insures them. The commit is the moment of
 // logout: tokens bound to the session are dead by it. A second, concurrent End finds nothing left and does nothing.
 //
+// Events that end no session, such as a changed password, are given to Engine.Announce. They are written and delivered as a logout is.
+//
 // # One way out
 //
 // Right after the commit the same node makes the first attempt of every delivery, all at once. That is only an early start of what the

@@ -14,12 +14,12 @@ import (
 const MaxPage = 500
 
 // ParseFilter reads a filter of deliveries from the parameters of a URL or a form: delivery_id, logout_id, client_id, session_id, sub, state
-// (several, or separated by commas), channel, cause, since, until, error, acknowledged, cursor, limit. Durations count back from now.
+// (several, or separated by commas), channel, cause, since, until, error, include_delivered, cursor, limit. Durations count back from now.
 // Parameters of other names are ignored. An error names the parameter and what it takes.
 func ParseFilter(q url.Values, now time.Time) (Filter, error) {
 	f := Filter{
 		DeliveryID: q.Get("delivery_id"), LogoutID: q.Get("logout_id"), ClientID: q.Get("client_id"), SessionID: q.Get("session_id"), Subject: q.Get("sub"),
-		Channel: Channel(q.Get("channel")), Cause: Cause(q.Get("cause")), ErrorText: q.Get("error"), Acknowledged: q.Get("acknowledged") == "true",
+		Channel: Channel(q.Get("channel")), Cause: Cause(q.Get("cause")), ErrorText: q.Get("error"), Acknowledged: q.Get("include_delivered") == "true",
 	}
 	for _, name := range []string{"delivery_id", "logout_id", "client_id", "session_id", "sub", "channel", "error"} {
 		if err := checkText(name, q.Get(name)); err != nil {
@@ -40,8 +40,8 @@ func ParseFilter(q url.Values, now time.Time) (Filter, error) {
 	if f.Cause != "" && !f.Cause.Valid() {
 		return f, fmt.Errorf("cause %.40q is none; use %s", f.Cause, joined(Causes()))
 	}
-	if a := q.Get("acknowledged"); a != "" && a != "true" && a != "false" {
-		return f, fmt.Errorf("acknowledged %.40q is neither true nor false", a)
+	if a := q.Get("include_delivered"); a != "" && a != "true" && a != "false" {
+		return f, fmt.Errorf("include_delivered %.40q is neither true nor false", a)
 	}
 	var err error
 	if f.Since, f.Until, err = parsePeriod(q, now); err != nil {

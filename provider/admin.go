@@ -12,6 +12,7 @@ import (
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/console"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/protocol"
 	"github.com/exeunt-id/exeunt/provider/signout"
 	"github.com/exeunt-id/exeunt/provider/store"
 	"github.com/exeunt-id/exeunt/templates"
@@ -28,6 +29,20 @@ func (p *Provider) adminRoutes(e *endpoints) *echo.Echo {
 
 	// For machines.
 	e.healthChecks(r)
+
+	// For programs with the scope exeunt.admin.
+	api := r.Group(protocol.PrefixAdminAPI, e.adminAPI.Gate)
+	api.GET("/deliveries", e.adminAPI.Deliveries)
+	api.GET("/deliveries/:id", e.adminAPI.Delivery)
+	api.POST("/deliveries/:id/redeliver", e.adminAPI.RedeliverOne)
+	api.POST("/deliveries/redeliver", e.adminAPI.Redeliver)
+	api.GET("/clients", e.adminAPI.ClientsHealth)
+	api.GET("/clients/:id", e.adminAPI.ClientHealth)
+	api.GET("/logouts", e.adminAPI.Logouts)
+	api.GET("/logouts/:id", e.adminAPI.Logout)
+	api.GET("/sessions", e.adminAPI.LiveSessions)
+	api.POST("/sessions/:id/end", e.adminAPI.EndSession)
+	api.POST("/sessions/end", e.adminAPI.EndSessions)
 
 	// For administrators: the console.
 	desk, gate := e.console, e.console.Gate

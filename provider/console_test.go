@@ -185,7 +185,7 @@ func TestConsoleRedeliverMany(t *testing.T) {
 	carol.get("/admin/redeliver", url.Values{"state": {"x"}}).wantPage(400, "cannot be read")
 	form := carol.get("/admin/redeliver", url.Values{"client_id": {"shop"}, "since": {"1h"}}).wantPage(200, "Nothing here waits").wantPage(200, "Also the 3 that were acknowledged")
 	carol.submit(page2(form, "redeliver"), nil).wantPage(200, "Nothing was left to tell again.")
-	carol.submit(page2(form, "redeliver"), url.Values{"acknowledged": {"true"}}).wantPage(200, "3 deliveries are being told again.")
+	carol.submit(page2(form, "redeliver"), url.Values{"include_delivered": {"true"}}).wantPage(200, "3 deliveries are being told again.")
 	d.eventuallyTold("shop", 6)
 }
 
@@ -428,7 +428,7 @@ func TestConsoleGarbage(t *testing.T) {
 		carol := d.carol().still()
 		csrf := carol.get("/admin/deliveries", nil).csrf()
 		nasty := []string{"\x00", "\xff\xfe", "a\x00b", "%", "'; DROP TABLE users; --", strings.Repeat("x", 3000), "\u202e🙂", "-1", "99999999999999999999", "../..", "<script>", "2026-13-45T99:99", "0001-01-01", "9999-12-31", "-24h", "1.x", "zzzzzzzzzz.0"}
-		names := []string{"client_id", "state", "user", "since", "from", "until", "error", "channel", "cause", "logout_id", "session_id", "cursor", "acknowledged", "after", "sub", "next", "done", "n", "username", "password"}
+		names := []string{"client_id", "state", "user", "since", "from", "until", "error", "channel", "cause", "logout_id", "session_id", "cursor", "include_delivered", "after", "sub", "next", "done", "n", "username", "password"}
 		for _, value := range nasty {
 			for _, name := range names {
 				for _, path := range adminPages() {

@@ -15,6 +15,7 @@ type Operator struct {
 	cfg       Config
 	store     *store.Store
 	sessions  *logoutstore.Store
+	streams   *store.Streams
 	keyring   *signing.Keyring
 	passwords *identity.Passwords
 	engine    *logout.Engine
@@ -33,13 +34,22 @@ func wire(cfg Config, workers int) (*Operator, error) {
 	o := &Operator{
 		cfg: cfg, store: store.New(cfg.DB, cfg.Now), sessions: logoutstore.New(cfg.DB), passwords: identity.NewPasswords(cfg.Password),
 	}
+	var err error
+	if o.store.Clients.Vault, err = signing.NewVault(cfg.Secrets); err != nil {
+		return nil, err
+	}
 	o.keyring = signing.NewKeyring(signing.Options{
 		Keys: o.store.Keys, NextKeys: o.store.Keys, Rotation: cfg.Rotation, Secrets: cfg.Secrets, Algorithms: cfg.Algorithms,
 		Now: cfg.Now, Logger: cfg.Logger,
 	})
-	var err error
+	box, err := signing.NewSecretbox(cfg.Secrets, "authorization headers of streams")
+	if err != nil {
+		return nil, err
+	}
+	o.streams = store.NewStreams(o.store, box)
 	o.engine, err = logout.New(logout.Config{
 		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: o.keyring, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: o.store.InEnd,
+		ClientsOf: o.store.ClientsOf, Streams: o.streams,
 		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: workers, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {

@@ -28,6 +28,13 @@ func NewClientSecret() (secret string, hash []byte) {
 	return secret, sum[:]
 }
 
+// NewWebhookSecret makes a secret of Standard Webhooks of 256 random bits. It is kept encrypted, since the provider must sign with it.
+func NewWebhookSecret() string {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails (crypto/rand)
+	return "whsec_" + base64.StdEncoding.EncodeToString(random)
+}
+
 // Clients calls fn for each client, by id, until it returns an error, which is returned.
 func (o *Operator) Clients(ctx context.Context, fn func(Client) error) error {
 	after := ""

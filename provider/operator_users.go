@@ -88,7 +88,10 @@ func (o *Operator) ChangePassword(ctx context.Context, user identity.User, passw
 	}
 	target := logout.Target{Subject: user.ID, ExceptSessionID: sessionID}
 	return o.endWith(ctx, logout.Request{Cause: logout.CausePasswordChanged, Actor: actor, Target: target}, func(ctx context.Context) error {
-		return o.store.Users.ChangePassword(ctx, user.ID, hash)
+		if err := o.store.Users.ChangePassword(ctx, user.ID, hash); err != nil {
+			return err
+		}
+		return o.engine.Announce(ctx, logout.Event{Type: logout.EventUserPasswordChanged, Subject: user.ID, Data: map[string]any{"by": actor.Kind}})
 	})
 }
 

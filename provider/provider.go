@@ -30,6 +30,7 @@ type Provider struct {
 	cfg       Config
 	store     *store.Store
 	sessions  *logoutstore.Store
+	streams   *store.Streams
 	keyring   *signing.Keyring
 	passwords *identity.Passwords
 	engine    *logout.Engine
@@ -50,7 +51,10 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine, base: browser.NewBase(cfg.Issuer)}
+	p := &Provider{
+		cfg: cfg, store: o.store, sessions: o.sessions, streams: o.streams, keyring: o.keyring, passwords: o.passwords, engine: o.engine,
+		base: browser.NewBase(cfg.Issuer),
+	}
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err
@@ -61,6 +65,9 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 
 // Engine returns the logout engine, for what has no HTTP endpoint.
 func (p *Provider) Engine() *logout.Engine { return p.engine }
+
+// Drain answers the requests that only wait for something to happen. Call it when the process is asked to end, before its listeners close.
+func (p *Provider) Drain() { p.engine.Drain() }
 
 // ServeHTTP implements http.Handler.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -85,7 +92,10 @@ type endpoints struct {
 	check      *protocol.CheckSession
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
+	deliveries *protocol.Deliveries
+	adminAPI   *protocol.AdminAPI
 	revocation *protocol.GlobalRevocation
+	signals    *protocol.Signals
 	login      *web.Login
 	consent    *web.Consent
 	home       *web.Home
@@ -177,10 +187,21 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
 	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
+	e.deliveries = &protocol.Deliveries{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Ledger: p.sessions, Engine: p.engine}
+	e.adminAPI = &protocol.AdminAPI{
+		Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Clients: directory{p.store.Clients}, Sessions: p.sessions, Ledger: p.sessions,
+		Journal: p.sessions, Engine: p.engine,
+	}
 	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
 	e.revocation = &protocol.GlobalRevocation{
 		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
 		Engine: p.engine, Tx: p.cfg.DB,
+	}
+	e.signals, err = protocol.NewSignals(protocol.Signals{
+		Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Clients: p.store.Clients, Streams: p.streams, Engine: p.engine,
+	})
+	if err != nil {
+		return fmt.Errorf("provider: %w", err)
 	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
 	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants}

@@ -29,7 +29,11 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)
+	r.Match([]string{get, post}, protocol.PathDeliveries, e.deliveries.List)
+	r.GET(protocol.PathDeliveries+"/:id", e.deliveries.Show)
+	r.POST(protocol.PathRedeliver, e.deliveries.Redeliver)
 	r.POST(protocol.PathGlobalRevocation, e.revocation.Post)
+	p.signalRoutes(r, e.signals)
 	e.healthChecks(r)
 
 	// For people.
@@ -45,9 +49,26 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	r.GET("/consent", e.consent.Get)
 	r.POST("/consent", e.consent.Post)
 	r.GET("/logged_out", e.loggedOut.Get)
+	r.GET("/logged_out/receipts", e.loggedOut.ReceiptsJSON)
 	r.Match([]string{get, head}, "/", e.home.Get)
 	r.Match([]string{get, head}, "/static/*", e.assets.Get)
 	return r
+}
+
+// signalRoutes are for the receivers of shared signals.
+func (p *Provider) signalRoutes(r *echo.Echo, s *protocol.Signals) {
+	r.Match([]string{http.MethodGet, http.MethodHead}, protocol.PathSignals, s.Configuration)
+	r.POST(protocol.PathStream, s.Create)
+	r.GET(protocol.PathStream, s.Read)
+	r.PATCH(protocol.PathStream, s.Update)
+	r.PUT(protocol.PathStream, s.Replace)
+	r.DELETE(protocol.PathStream, s.Delete)
+	r.GET(protocol.PathStreamStatus, s.Status)
+	r.POST(protocol.PathStreamStatus, s.SetStatus)
+	r.POST(protocol.PathStreamAdd, s.AddSubject)
+	r.POST(protocol.PathStreamRemove, s.RemoveSubject)
+	r.POST(protocol.PathStreamVerify, s.Verify)
+	r.POST(protocol.PathStreamPoll+":stream", s.Poll)
 }
 
 // router returns what both listeners have in common. protect sets the headers that every answer carries.
@@ -78,7 +99,7 @@ func (e *endpoints) healthChecks(r *echo.Echo) {
 // forApplications lists the paths whose errors are JSON. Everything else is seen by people, and its errors are pages.
 var forApplications = map[string]bool{
 	protocol.PathDiscovery: true, protocol.PathKeys: true, protocol.PathToken: true, protocol.PathUserinfo: true, protocol.PathRevoke: true,
-	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, pathHealthz: true, pathReadyz: true,
+	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, protocol.PathSignals: true, pathHealthz: true, pathReadyz: true,
 }
 
 // open registers a route that pages of every origin may call by script, without credentials: what they send, they must have been given.

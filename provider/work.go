@@ -19,6 +19,8 @@ const (
 	cleanEvery = 10 * time.Minute
 	// keepExpired is how long codes and tokens are kept beyond their expiry, so that one that is used again is still recognised.
 	keepExpired = 24 * time.Hour
+	// keepClosed is how long a deleted client's stream is kept beyond its deletion: whatever was planned then has been pushed or is dead.
+	keepClosed = 30 * 24 * time.Hour
 )
 
 // work is what runs in the background between Start and Stop.
@@ -127,9 +129,11 @@ func (p *Provider) sweep(ctx context.Context) error {
 func (p *Provider) clean(ctx context.Context) error {
 	now := p.cfg.Now().UTC()
 	// Assertions that expired are refused as such; a minute bridges the nodes' clocks.
-	err := errors.Join(p.store.Sweep(ctx, now.Add(-keepExpired)), p.store.Assertions.Sweep(ctx, now.Add(-time.Minute)))
+	err := errors.Join(p.store.Sweep(ctx, now.Add(-keepExpired)), p.store.Assertions.Sweep(ctx, now.Add(-time.Minute)),
+		p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)), p.streams.Sweep(ctx, now.Add(-keepClosed)))
 	if p.cfg.Retention > 0 {
-		err = errors.Join(err, p.sessions.Purge(ctx, now.Add(-p.cfg.Retention)))
+		old := now.Add(-p.cfg.Retention)
+		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old))
 	}
 	return err
 }

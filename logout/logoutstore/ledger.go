@@ -233,28 +233,34 @@ func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt tim
 	}
 }
 
+// fetched is the condition of what its receiver comes for: nobody sends it.
+const fetched = "stream_id <> '' AND uri = ''"
+
 // redeliver parks some deliveries in one transaction. What is parked gets no job of its own, however much it is; the job of an old turn finds
-// nothing.
+// nothing. What its receiver must fetch lies ready again.
 func (s *Store) redeliver(ctx context.Context, chosen []string, states []logout.State, at, giveUpAt time.Time) (int, error) {
 	text, err := encodeIDs(chosen)
 	if err != nil {
 		return 0, err
 	}
-	var moved []struct{ ID, ClientID, Channel string }
+	var moved []struct{ ID, ClientID, Channel, State string }
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		state := "state"
 		if !s.db.Postgres() {
 			state = "+state" // the ids are what to look up
 		}
-		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = 'retrying', parked = TRUE, rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
+		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = CASE WHEN "+fetched+" THEN 'unconfirmed' ELSE 'retrying' END, parked = NOT ("+fetched+"), pulled = FALSE, "+
+			"rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
 			"WHERE id IN (SELECT id FROM logout_deliveries WHERE id IN (SELECT id FROM "+s.records(ids)+") AND "+state+" IN ("+literals(states)+") ORDER BY id"+s.lock("UPDATE")+
-			") RETURNING id, client_id, channel", database.Micros(at), database.Micros(giveUpAt), text).Scan(&moved)
+			") RETURNING id, client_id, channel, state", database.Micros(at), database.Micros(giveUpAt), text).Scan(&moved)
 		if res.Error != nil {
 			return fmt.Errorf("logoutstore: redelivering: %w", res.Error)
 		}
-		receivers := make([]logout.Receiver, len(moved))
-		for i, d := range moved {
-			receivers[i] = logout.Receiver{ClientID: d.ClientID, Channel: logout.Channel(d.Channel)}
+		var receivers []logout.Receiver
+		for _, d := range moved {
+			if logout.State(d.State) == logout.StateRetrying {
+				receivers = append(receivers, logout.Receiver{ClientID: d.ClientID, Channel: logout.Channel(d.Channel)})
+			}
 		}
 		return s.arm(ctx, at, receivers, true)
 	})

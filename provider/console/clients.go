@@ -132,7 +132,7 @@ func (h *Console) clientRow(ctx context.Context, o logout.Overview) (clientRow, 
 		row.Mark = mark{"behind", "retrying"}
 	case row.Failed > 0:
 		row.Mark = mark{"given up", "failed"}
-	case !row.Gone && client.BackchannelLogoutURI == "" && client.FrontchannelLogoutURI == "":
+	case !row.Gone && client.BackchannelLogoutURI+client.FrontchannelLogoutURI+client.WebhookURI == "" && len(o.Receivers) == 0:
 		row.Mark = mark{"no channel", "leave"}
 	default:
 		row.Mark = mark{"well", "told"}

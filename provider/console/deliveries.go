@@ -239,7 +239,7 @@ func (h *Console) filter(ctx context.Context, q url.Values) (logout.Filter, filt
 	form.complete()
 	asked := form.query()
 	asked.Set("cursor", q.Get("cursor"))
-	asked.Set("acknowledged", q.Get("acknowledged"))
+	asked.Set("include_delivered", q.Get("include_delivered"))
 	if states, ok := groups[form.State]; ok {
 		asked.Del("state")
 		for _, s := range states {
@@ -307,8 +307,10 @@ func (f *filterForm) complete() {
 	for _, cause := range logout.Causes() {
 		f.Causes = append(f.Causes, choice{string(cause), string(cause), f.Cause == string(cause)})
 	}
-	f.Channels = choices(f.Channel, choice{Value: "", Text: "any"}, choice{Value: string(logout.ChannelBackchannel), Text: string(logout.ChannelBackchannel)},
-		choice{Value: string(logout.ChannelFrontchannel), Text: string(logout.ChannelFrontchannel)})
+	f.Channels = []choice{{Value: "", Text: "any"}}
+	for _, channel := range logout.Channels() {
+		f.Channels = append(f.Channels, choice{string(channel), string(channel), f.Channel == string(channel)})
+	}
 }
 
 // choices marks the chosen one.

@@ -137,7 +137,13 @@ func (h *Console) sent(d logout.Delivery, client identity.Client, gone bool) sen
 		return sent{Method: http.MethodPost, URI: uri, Type: "logout_token, decoded", Body: string(body), Note: note}
 	case logout.ChannelFrontchannel:
 		return sent{Method: http.MethodGet, URI: client.FrontchannelLogoutURI, Note: "Loaded by the person's browser in a frame, with iss and sid added."}
+	case logout.ChannelWebhook:
+		uri := client.WebhookURI
+		if gone {
+			uri = d.URI
+		}
+		return sent{Method: http.MethodPost, URI: uri, Type: d.Event, Body: d.Payload, Note: "Signed by Standard Webhooks; the signature and one-time user tokens are made for each attempt and not shown."}
 	default:
-		return sent{URI: d.URI, Type: d.Event, Body: d.Payload, Note: "Secrets and signatures are made for each attempt and not kept."}
+		return sent{URI: d.URI, Type: d.Event, Body: d.Payload, Note: "Signatures are made for each attempt and not shown."}
 	}
 }

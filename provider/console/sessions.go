@@ -168,7 +168,7 @@ func (h *Console) EndForm(c echo.Context) error {
 			if err != nil && !errors.Is(err, identity.ErrNoClient) {
 				return err
 			}
-			page.Apps = append(page.Apps, toldApp{app, client.BackchannelLogoutURI != ""})
+			page.Apps = append(page.Apps, toldApp{app, client.BackchannelLogoutURI+client.WebhookURI != ""})
 		}
 	}
 	return h.render(c, http.StatusOK, "end", "End sessions", view{Nav: pathSessions, Body: page})

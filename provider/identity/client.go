@@ -50,6 +50,11 @@ type Client struct {
 	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"` // its origin is that of one of RedirectURIs
 	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
 
+	WebhookURI     string   `json:"webhook_uri,omitempty"`
+	WebhookSecrets []Secret `json:"-"`                        // newest first; kept encrypted
+	WebhookEvents  []string `json:"webhook_events,omitempty"` // empty: all that concern it
+	UserToken      bool     `json:"user_token,omitempty"`     // it gets one-time user tokens instead of subjects
+
 	AccessTokenFormat   string `json:"access_token_format,omitempty"` // opaque (default) or jwt
 	SkipConsent         bool   `json:"skip_consent,omitempty"`
 	AllowPrivateNetwork bool   `json:"allow_private_network,omitempty"` // its endpoints may be on private or loopback addresses
@@ -82,6 +87,9 @@ const (
 	IdleNone         = "none"
 	ReuseEndsSession = "end_session"
 )
+
+// ScopeAdmin is the scope of the admin API. A client has it by the operator's will alone, never by registering itself.
+const ScopeAdmin = "exeunt.admin"
 
 // AccessTokenJWT is the access token format of RFC 9068.
 const AccessTokenJWT = "jwt"

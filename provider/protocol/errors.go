@@ -18,6 +18,11 @@ const (
 	codeRegistrationUnsupported = "registration_not_supported" // Core 3.1.2.6
 	codeConsentRequired         = "consent_required"           // Core 3.1.2.6
 
+	// Ours, for what Shared Signals Framework 1.0 gives only a status.
+	codeNoStream    = "not_found"
+	codeStreamTaken = "stream_exists"
+	codeTooSoon     = "too_many_requests"
+
 	// OpenID Connect Core Error Code unmet_authentication_requirements 1.0, 2
 	codeUnmetRequirements = "unmet_authentication_requirements"
 )
@@ -29,6 +34,12 @@ func Status(e *oidc.Error) int {
 		return http.StatusUnauthorized
 	case codeInsufficientScope:
 		return http.StatusForbidden
+	case codeNoStream:
+		return http.StatusNotFound
+	case codeStreamTaken:
+		return http.StatusConflict
+	case codeTooSoon:
+		return http.StatusTooManyRequests
 	case codeTemporarilyUnavailable:
 		return http.StatusServiceUnavailable
 	case oidc.ServerError:

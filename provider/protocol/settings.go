@@ -45,7 +45,17 @@ const (
 	PathLogout            = "/logout"
 	PathLogoutConfirm     = "/logout/confirm"
 	PathAPILogout         = "/api/logout"
+	PathDeliveries        = "/api/deliveries"
+	PathRedeliver         = "/api/deliveries/redeliver"
 	PathGlobalRevocation  = "/global-token-revocation"
+	PathSignals           = "/.well-known/ssf-configuration"
+	PrefixSignals         = "/ssf/"
+	PathStream            = "/ssf/stream"
+	PathStreamStatus      = "/ssf/status"
+	PathStreamAdd         = "/ssf/subjects/add"
+	PathStreamRemove      = "/ssf/subjects/remove"
+	PathStreamVerify      = "/ssf/verify"
+	PathStreamPoll        = "/ssf/poll/" // and the stream
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
 )

@@ -84,7 +84,7 @@ func TestSyncClients(t *testing.T) {
 		sync([]string{"app", "shop"})
 
 		lc, err := f.LogoutClient(ctx, "shop")
-		if err != nil || lc != (logout.Client{
+		if err != nil || !reflect.DeepEqual(lc, logout.Client{
 			ID: "shop", Name: "Shop", BackchannelLogoutURI: shop.BackchannelLogoutURI, BackchannelSessionRequired: true, SigningAlg: "ES256", AllowPrivateNetwork: true,
 		}) {
 			t.Errorf("LogoutClient = %+v, %v", lc, err)

@@ -73,10 +73,10 @@ func TestChangesReachOtherNodes(t *testing.T) {
 func TestChangesWhileDeaf(t *testing.T) {
 	url := databasetest.PostgresURL(t)
 	here, there := newFixture(databasetest.Open(t, url)), newFixture(databasetest.Open(t, url))
+	must(t, here.Clients.Create(t.Context(), identity.Client{ID: "shop", Name: "first"})) // before anybody could be told of it
 	var keys atomic.Int64
 	must(t, there.Listen(t.Context(), func() { keys.Add(1) }))
 	eventually(t, "it listens", func() bool { return keys.Load() == 1 })
-	must(t, here.Clients.Create(t.Context(), identity.Client{ID: "shop", Name: "first"}))
 	name := func() string {
 		c, err := there.Clients.Client(t.Context(), "shop")
 		if err != nil {

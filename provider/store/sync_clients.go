@@ -16,6 +16,7 @@ import (
 type configuredClient struct {
 	id       string
 	secret   []byte
+	webhook  []byte // encrypted
 	metadata string
 }
 
@@ -35,7 +36,10 @@ func (s *Store) SyncClients(ctx context.Context, clients []identity.Client) (rem
 		}
 		want := configuredClient{id: c.ID, secret: c.SecretHash, metadata: string(metadata)}
 		stored, known := have[c.ID]
-		if !known || stored.metadata != want.metadata || !bytes.Equal(stored.secret, want.secret) {
+		if !known || stored.metadata != want.metadata || !bytes.Equal(stored.secret, want.secret) || !s.Clients.sameWebhook(c, stored.webhook) {
+			if want.webhook, err = s.Clients.sealWebhook(c); err != nil {
+				return nil, fmt.Errorf("clients[%d] (client_id %q): %w", i, c.ID, err)
+			}
 			changed = append(changed, want)
 		}
 		delete(have, c.ID)
@@ -63,10 +67,10 @@ func (s *Store) SyncClients(ctx context.Context, clients []identity.Client) (rem
 
 func (s *Store) configuredClients(ctx context.Context) (map[string]configuredClient, error) {
 	have := map[string]configuredClient{}
-	query := s.db.Reader(ctx).Raw(`SELECT id, secret_hash, metadata FROM clients WHERE configured`)
+	query := s.db.Reader(ctx).Raw(`SELECT id, secret_hash, webhook_secrets, metadata FROM clients WHERE configured`)
 	err := rows(query, "reading the configured clients", func(r *sql.Rows) error {
 		var c configuredClient
-		err := r.Scan(&c.id, &c.secret, &c.metadata)
+		err := r.Scan(&c.id, &c.secret, &c.webhook, &c.metadata)
 		have[c.id] = c
 		return err
 	})
@@ -76,9 +80,9 @@ func (s *Store) configuredClients(ctx context.Context) (map[string]configuredCli
 func (s *Store) putClient(ctx context.Context, c configuredClient) error {
 	now := database.Micros(s.now())
 	_, err := exec(s.db.Writer(ctx), "storing a configured client",
-		`INSERT INTO clients (id, secret_hash, metadata, configured, created_at, updated_at) VALUES `+placeholders(1, 6)+`
-		ON CONFLICT (id) DO UPDATE SET secret_hash = excluded.secret_hash, metadata = excluded.metadata, configured = excluded.configured,
+		`INSERT INTO clients (id, secret_hash, webhook_secrets, metadata, configured, created_at, updated_at) VALUES `+placeholders(1, 7)+`
+		ON CONFLICT (id) DO UPDATE SET secret_hash = excluded.secret_hash, webhook_secrets = excluded.webhook_secrets, metadata = excluded.metadata, configured = excluded.configured,
 			updated_at = excluded.updated_at`,
-		c.id, nullBytes(c.secret), c.metadata, true, now, now)
+		c.id, nullBytes(c.secret), nullBytes(c.webhook), c.metadata, true, now, now)
 	return err
 }
