@@ -31,18 +31,19 @@ func (p *Provider) adminRoutes(e *endpoints) *echo.Echo {
 	e.healthChecks(r)
 
 	// For programs with the scope exeunt.admin.
-	api := r.Group(protocol.PrefixAdminAPI, e.adminAPI.Gate)
-	api.GET("/deliveries", e.adminAPI.Deliveries)
-	api.GET("/deliveries/:id", e.adminAPI.Delivery)
-	api.POST("/deliveries/:id/redeliver", e.adminAPI.RedeliverOne)
-	api.POST("/deliveries/redeliver", e.adminAPI.Redeliver)
-	api.GET("/clients", e.adminAPI.ClientsHealth)
-	api.GET("/clients/:id", e.adminAPI.ClientHealth)
-	api.GET("/logouts", e.adminAPI.Logouts)
-	api.GET("/logouts/:id", e.adminAPI.Logout)
-	api.GET("/sessions", e.adminAPI.LiveSessions)
-	api.POST("/sessions/:id/end", e.adminAPI.EndSession)
-	api.POST("/sessions/end", e.adminAPI.EndSessions)
+	const api = protocol.PrefixAdminAPI
+	program := e.adminAPI.Gate
+	r.GET(api+"/deliveries", e.adminAPI.Deliveries, program)
+	r.GET(api+"/deliveries/:id", e.adminAPI.Delivery, program)
+	r.POST(api+"/deliveries/:id/redeliver", e.adminAPI.RedeliverOne, program)
+	r.POST(api+"/deliveries/redeliver", e.adminAPI.Redeliver, program)
+	r.GET(api+"/clients", e.adminAPI.ClientsHealth, program)
+	r.GET(api+"/clients/:id", e.adminAPI.ClientHealth, program)
+	r.GET(api+"/logouts", e.adminAPI.Logouts, program)
+	r.GET(api+"/logouts/:id", e.adminAPI.Logout, program)
+	r.GET(api+"/sessions", e.adminAPI.LiveSessions, program)
+	r.POST(api+"/sessions/:id/end", e.adminAPI.EndSession, program)
+	r.POST(api+"/sessions/end", e.adminAPI.EndSessions, program)
 
 	// For administrators: the console.
 	desk, gate := e.console, e.console.Gate

@@ -24,6 +24,7 @@ import (
 // desk is the admin listener of a provider, and a browser at it.
 type desk struct {
 	*world
+	db       *database.DB
 	admin    string // URL
 	operator *provider.Operator
 	journal  *logoutstore.Store
@@ -42,7 +43,7 @@ func newDesk(t *testing.T, db *database.DB, changes ...func(*provider.Config)) *
 	t.Cleanup(server.Close)
 	operator, err := provider.NewOperator(kept)
 	must(t, err)
-	return &desk{world: w, admin: server.URL, operator: operator, journal: logoutstore.New(db)}
+	return &desk{world: w, db: db, admin: server.URL, operator: operator, journal: logoutstore.New(db)}
 }
 
 // subject is the id of a user.

@@ -45,9 +45,16 @@ type targetView struct {
 	OnlyParticipation bool   `json:"only_participation,omitempty"`
 }
 
+func newTargetView(t logout.Target) targetView {
+	return targetView{
+		SessionID: t.SessionID, Subject: t.Subject, DeviceID: t.DeviceID, ClientID: t.ClientID, ExceptSessionID: t.ExceptSessionID, Everyone: t.Everyone,
+		OnlyParticipation: t.OnlyParticipation,
+	}
+}
+
 func newLogoutView(r logout.Record) logoutView {
 	return logoutView{
-		ID: r.ID, Cause: r.Cause, At: r.At, Actor: actorView(r.Actor), Target: targetView(r.Target), Initiator: r.InitiatorClientID, Subject: r.Subject,
+		ID: r.ID, Cause: r.Cause, At: r.At, Actor: actorView(r.Actor), Target: newTargetView(r.Target), Initiator: r.InitiatorClientID, Subject: r.Subject,
 		Ended: r.Sessions, Deliveries: r.Deliveries,
 	}
 }
