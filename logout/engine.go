@@ -41,6 +41,7 @@ type Store interface {
 	Ender
 	Outbox
 	Receivers
+	Journal
 	Ledger
 	Masses
 	Inbox
@@ -335,7 +336,7 @@ func (e *Engine) deliver(ctx context.Context, scope Scope) error {
 // as soon as they take it, in the order and at the rate of any backlog. It returns how many.
 func (e *Engine) Redeliver(ctx context.Context, f Filter) (int, error) {
 	at := e.cfg.Now().UTC()
-	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(e.cfg.RetryFor))
+	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(AnotherChance(e.cfg.RetryFor)))
 }
 
 // stopping reports whether Stop was called: then what can go on elsewhere should.
