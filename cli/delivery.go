@@ -14,6 +14,7 @@ import (
 	"github.com/exeunt-id/exeunt/config"
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
+	"github.com/exeunt-id/exeunt/provider/audit"
 )
 
 func deliveryCommand() *command {
@@ -67,18 +68,16 @@ func (s *selection) filter(states []logout.State, now time.Time) (logout.Filter,
 }
 
 func parseSince(s string, now time.Time) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
+	return parseTime("--since", s, now)
+}
+
+// parseTime reads a flag's time. The empty text is the zero time.
+func parseTime(name, text string, now time.Time) (time.Time, error) {
+	t, err := audit.ParseTime(text, now)
+	if err != nil {
+		return time.Time{}, usagef("%s %q %v", name, text, err)
 	}
-	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
-		return now.Add(-d).UTC(), nil
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC(), nil
-		}
-	}
-	return time.Time{}, usagef("--since %q is no time; write a duration such as 24h, a date such as 2006-01-02, or 2006-01-02T15:04:05Z", s)
+	return t, nil
 }
 
 func stateNames(states []logout.State) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/exeunt-id/exeunt/config"
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider"
 )
 
 // retryStates are the states that a delivery can be brought back from.
@@ -27,8 +28,7 @@ func deliveryRetryCommand() *command {
 			var chosen selection
 			chosen.define(flags, retryStates)
 			return func(ctx context.Context, ids []string, env Env) error {
-				now := time.Now()
-				f, err := chosen.filter(retryStates, now)
+				f, err := chosen.filter(retryStates, time.Now())
 				switch {
 				case err != nil:
 					return err
@@ -37,8 +37,8 @@ func deliveryRetryCommand() *command {
 				case len(ids) == 0 && chosen == (selection{}):
 					return usagef("nothing is chosen; name deliveries by id, or choose them with --client, --state, --since or --logout")
 				}
-				return withLedger(ctx, *path, env, func(ledger logout.Ledger, cfg *config.Config) error {
-					r := retrier{ledger: ledger, now: now, giveUpAt: now.Add(cfg.Logout.RetryFor), env: env}
+				return withOperator(ctx, *path, env, func(o *provider.Operator, _ *config.Config) error {
+					r := retrier{operator: o, env: env}
 					if len(ids) > 0 {
 						return r.retryEach(ctx, ids)
 					}
@@ -50,13 +50,12 @@ func deliveryRetryCommand() *command {
 }
 
 type retrier struct {
-	ledger        logout.Ledger
-	now, giveUpAt time.Time
-	env           Env
+	operator *provider.Operator
+	env      Env
 }
 
 func (r retrier) retryAll(ctx context.Context, f logout.Filter) error {
-	n, err := r.ledger.Redeliver(ctx, f, r.now, r.giveUpAt)
+	n, err := r.operator.Redeliver(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -66,7 +65,7 @@ func (r retrier) retryAll(ctx context.Context, f logout.Filter) error {
 // retryEach looks at every id before it changes anything: a mistyped one must not leave half of the work done.
 func (r retrier) retryEach(ctx context.Context, ids []string) error {
 	for _, id := range ids {
-		d, _, err := showDelivery(ctx, r.ledger, id)
+		d, _, err := showDelivery(ctx, r.operator.Delivery, id)
 		if err != nil {
 			return err
 		}
@@ -76,7 +75,7 @@ func (r retrier) retryEach(ctx context.Context, ids []string) error {
 	}
 	total := 0
 	for _, id := range ids {
-		n, err := r.ledger.Redeliver(ctx, logout.Filter{DeliveryID: id}, r.now, r.giveUpAt)
+		n, err := r.operator.Redeliver(ctx, logout.Filter{DeliveryID: id})
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ type Config struct {
 	Registration      Registration  `yaml:"registration"`
 	SMTP              SMTP          `yaml:"smtp"`
 	Retention         time.Duration `yaml:"retention" doc:"How long ended sessions, logouts and deliveries are kept; 0 keeps them for ever."`
+	AuditRetention    time.Duration `yaml:"audit_retention" doc:"How long the audit trail is kept at least, 24h or more; 0 keeps it for ever."`
 	Log               Log           `yaml:"log"`
 	Users             []User        `yaml:"users" doc:"People who can log in, created or updated at start. File only."`
 	Clients           []Client      `yaml:"clients" doc:"Relying parties, created or updated at start. File only."`

@@ -99,6 +99,7 @@ func TestProblems(t *testing.T) {
 			"tokens.code: 11m0s is too long", "tokens.access: 0s is too short", "tokens.refresh: -1h0m0s is too short", "tls.key_file: is given without tls.cert_file", "keys.rotate_every: 1m0s is too short", "keys.keep_retired: is shorter than tokens.id", "sessions.idle: -1s is negative",
 			"login.max_failures: -1 is out of range", "passwords.memory: 8KiB is out of range", "logout.workers: 0 is out of range", "logout.attempt_timeout: too short", `listen: "8080" is not an address`,
 		}},
+		{name: "audit retention", yaml: dev("audit_retention: 1h"), want: []string{"audit_retention: 1h0m0s is too short"}},
 		{name: "words", yaml: dev("log: {level: loud, format: xml}\nlogout: {fanout: some}"), want: []string{`log.level: "loud" is not known here; use debug, info, warn, error`, "log.format: use json, text", "logout.fanout: use participating"}},
 		// not in this version
 		{name: "proxies", yaml: dev("trusted_proxies: [10.0.0.1, 10.0.0.0/8, 'fd00::/8', proxy.example, 10.0.0.0/33]"), want: []string{

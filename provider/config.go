@@ -39,6 +39,7 @@ type Config struct {
 	Logout   Logout
 
 	Retention      time.Duration // how long ended sessions, logouts and deliveries are kept; 0: for ever
+	AuditRetention time.Duration // the same of the audit trail; at least a day
 	TrustedProxies []netip.Prefix
 
 	Users   []User            // created or updated by Start
@@ -89,6 +90,8 @@ func (c *Config) complete() error {
 		return errors.New("provider: Config.Algorithms lacks RS256, which every OpenID Provider must support (OpenID Connect Core 1.0, 15.1)")
 	case c.Tokens.Code <= 0, c.Tokens.Access <= 0, c.Tokens.ID <= 0, c.Tokens.Refresh <= 0:
 		return errors.New("provider: Config.Tokens: every lifetime must be longer than 0")
+	case c.AuditRetention != 0 && c.AuditRetention < 24*time.Hour:
+		return errors.New("provider: Config.AuditRetention: the trail is kept for at least a day; 0 keeps it for ever")
 	}
 	return nil
 }

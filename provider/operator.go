@@ -3,6 +3,7 @@ package provider
 import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/store"
@@ -18,6 +19,15 @@ type Operator struct {
 	keyring   *signing.Keyring
 	passwords *identity.Passwords
 	engine    *logout.Engine
+	trail     *audit.Trail
+	actor     logout.Actor
+}
+
+// As returns the operator with the name of who asks, which stands in the audit trail wherever a method is not told it.
+func (o *Operator) As(actor logout.Actor) *Operator {
+	copied := *o
+	copied.actor = actor
+	return &copied
 }
 
 // NewOperator returns the operator of a provider with the same Config. Errors name its field.
@@ -33,6 +43,7 @@ func wire(cfg Config, workers int) (*Operator, error) {
 	o := &Operator{
 		cfg: cfg, store: store.New(cfg.DB, cfg.Now), sessions: logoutstore.New(cfg.DB), passwords: identity.NewPasswords(cfg.Password),
 	}
+	o.trail, o.actor = audit.NewTrail(o.store.Audit, cfg.Now), logout.Actor{Kind: "admin"}
 	o.keyring = signing.NewKeyring(signing.Options{
 		Keys: o.store.Keys, NextKeys: o.store.Keys, Rotation: cfg.Rotation, Secrets: cfg.Secrets, Algorithms: cfg.Algorithms,
 		Now: cfg.Now, Logger: cfg.Logger,

@@ -1,14 +1,17 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/store"
 )
@@ -55,7 +58,12 @@ func (o *Operator) Client(ctx context.Context, id string) (Client, error) {
 
 // CreateClient stores a new client, which has been checked; identity.ErrIDTaken. Running providers know it within a second.
 func (o *Operator) CreateClient(ctx context.Context, c identity.Client) error {
-	return o.store.Clients.Create(ctx, c)
+	return o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
+		if err := o.store.Clients.Create(ctx, c); err != nil {
+			return err
+		}
+		return o.trail.Record(ctx, audit.Client(audit.KindClientCreated, o.actor, c.ID))
+	})
 }
 
 // UpdateClient replaces a client's metadata and secret, which have been checked. Running providers go by them within half a minute. A client
@@ -68,7 +76,21 @@ func (o *Operator) UpdateClient(ctx context.Context, c identity.Client) error {
 	if have.Configured {
 		return fmt.Errorf("client %q comes from the configuration file; change its entry in `clients` and start the provider again", c.ID)
 	}
-	return o.store.Clients.Update(ctx, c)
+	changed := changedMembers(have.Client, c)
+	return o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
+		if err := o.store.Clients.Update(ctx, c); err != nil {
+			return err
+		}
+		return o.trail.Record(ctx, audit.Client(audit.KindClientUpdated, o.actor, c.ID, changed...))
+	})
+}
+
+// changedMembers names what is other in a client's registration.
+func changedMembers(before, after identity.Client) []string {
+	// Strings, lists of strings and raw JSON: it marshals.
+	a, _ := json.Marshal(before)
+	b, _ := json.Marshal(after)
+	return audit.Changed(a, b, !bytes.Equal(before.SecretHash, after.SecretHash))
 }
 
 // DeleteClient deletes a client. In the same transaction it leaves all sessions, which live on, and its grants are revoked; it is told of
@@ -91,7 +113,10 @@ func (o *Operator) DeleteClient(ctx context.Context, id string, actor logout.Act
 		if err != nil {
 			return err
 		}
-		return o.store.Clients.Delete(ctx, id)
+		if err := o.store.Clients.Delete(ctx, id); err != nil {
+			return err
+		}
+		return o.trail.Record(ctx, audit.Client(audit.KindClientDeleted, actor, id))
 	})
 	return out, err
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -58,7 +59,12 @@ func (o *Operator) CreateUser(ctx context.Context, u User) (identity.User, error
 	user := identity.User{
 		ID: logout.NewID(), Username: u.Username, PasswordHash: hash, Email: u.Email, Claims: u.Claims, Admin: u.Admin, CreatedAt: now, UpdatedAt: now,
 	}
-	return user, o.store.Users.Create(ctx, user)
+	return user, o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
+		if err := o.store.Users.Create(ctx, user); err != nil {
+			return err
+		}
+		return o.trail.Record(ctx, audit.User(audit.KindUserCreated, o.actor, user.ID, user.Username))
+	})
 }
 
 // SetPassword changes a user's password and, in the same transaction, ends their sessions and revokes their offline grants: whoever
@@ -68,7 +74,7 @@ func (o *Operator) SetPassword(ctx context.Context, user identity.User, password
 	if err != nil {
 		return nil, err
 	}
-	return o.endWith(ctx, logout.CausePasswordChanged, user, actor, func(ctx context.Context) error {
+	return o.endWith(ctx, logout.CausePasswordChanged, audit.KindUserPasswordChanged, user, actor, func(ctx context.Context) error {
 		return o.store.Users.ChangePassword(ctx, user.ID, hash)
 	})
 }
@@ -76,7 +82,7 @@ func (o *Operator) SetPassword(ctx context.Context, user identity.User, password
 // DisableUser keeps a user from logging in and, in the same transaction, ends their sessions and revokes their offline grants. It may be
 // repeated.
 func (o *Operator) DisableUser(ctx context.Context, user identity.User, actor logout.Actor) (*logout.Outcome, error) {
-	return o.endWith(ctx, logout.CauseUserDisabled, user, actor, func(ctx context.Context) error {
+	return o.endWith(ctx, logout.CauseUserDisabled, audit.KindUserDisabled, user, actor, func(ctx context.Context) error {
 		_, err := o.store.Users.SetDisabled(ctx, user.ID, o.cfg.Now().UTC())
 		return err
 	})
@@ -84,7 +90,14 @@ func (o *Operator) DisableUser(ctx context.Context, user identity.User, actor lo
 
 // EnableUser lets a disabled user log in again. It reports false when the user was not disabled.
 func (o *Operator) EnableUser(ctx context.Context, user identity.User) (bool, error) {
-	return o.store.Users.SetDisabled(ctx, user.ID, noTime)
+	changed := false
+	err := o.cfg.DB.Tx(ctx, func(ctx context.Context) (err error) {
+		if changed, err = o.store.Users.SetDisabled(ctx, user.ID, noTime); err != nil || !changed {
+			return err
+		}
+		return o.trail.Record(ctx, audit.User(audit.KindUserEnabled, o.actor, user.ID, user.Username))
+	})
+	return changed, err
 }
 
 // DeleteUser deletes a user and, in the same transaction, ends their sessions and revokes their offline grants. A user of the
@@ -94,17 +107,20 @@ func (o *Operator) DeleteUser(ctx context.Context, user identity.User, actor log
 		return nil, fmt.Errorf("user %q is in the configuration file, and would be created again at the next start; remove the entry from `users` first, or disable the user",
 			user.Username)
 	}
-	return o.endWith(ctx, logout.CauseUserDeleted, user, actor, func(ctx context.Context) error {
+	return o.endWith(ctx, logout.CauseUserDeleted, audit.KindUserDeleted, user, actor, func(ctx context.Context) error {
 		return o.store.Users.Delete(ctx, user.ID)
 	})
 }
 
 // endWith makes a change and ends the user's sessions for it, both or neither. The change comes first: it takes the user's row, for which
 // a login that is about to start a session waits (see identity.Users.Lock).
-func (o *Operator) endWith(ctx context.Context, cause logout.Cause, user identity.User, actor logout.Actor, change func(context.Context) error) (*logout.Outcome, error) {
+func (o *Operator) endWith(ctx context.Context, cause logout.Cause, kind audit.Kind, user identity.User, actor logout.Actor, change func(context.Context) error) (*logout.Outcome, error) {
 	var out *logout.Outcome
 	err := o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
 		if err := change(ctx); err != nil {
+			return err
+		}
+		if err := o.trail.Record(ctx, audit.User(kind, actor, user.ID, user.Username)); err != nil {
 			return err
 		}
 		var err error

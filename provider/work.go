@@ -118,5 +118,8 @@ func (p *Provider) clean(ctx context.Context) error {
 	if p.cfg.Retention > 0 {
 		err = errors.Join(err, p.sessions.Purge(ctx, now.Add(-p.cfg.Retention)))
 	}
+	if p.cfg.AuditRetention > 0 {
+		err = errors.Join(err, p.store.Audit.Sweep(ctx, now.Add(-p.cfg.AuditRetention)))
+	}
 	return err
 }

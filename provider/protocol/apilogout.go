@@ -9,8 +9,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
 )
 
 var apiLogoutParameters = append(slices.Clone(clientParameters), "token", "token_type_hint")
@@ -27,6 +29,7 @@ type APILogout struct {
 	Settings
 	ClientAuth ClientAuth
 	Grants     identity.Grants
+	Tx         Transactions
 }
 
 // Post answers {"revoked": bool}, or an error of RFC 6749, 5.2.
@@ -73,7 +76,10 @@ func (l *APILogout) revoke(ctx context.Context, c echo.Context, state identity.T
 	now := l.Now().UTC()
 	alive, err := l.alive(ctx, state, now)
 	if err == nil && alive {
-		alive, err = l.Grants.Revoke(ctx, state.Grant.ID, now)
+		err = l.Tx.Tx(ctx, func(ctx context.Context) (err error) {
+			alive, err = l.revokeGrant(ctx, l.Grants, signout.ClientActor(c, state.Token.ClientID), audit.ByAPILogout, state.Grant)
+			return err
+		})
 	}
 	if err != nil {
 		return unavailable(err)

@@ -18,10 +18,11 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
-// Store is the provider's side of a database. Each field implements one interface of package identity.
+// Store is the provider's side of a database. Each field implements one interface of package identity, or of audit.
 type Store struct {
 	Users          *Users
 	Clients        *Clients
@@ -31,6 +32,7 @@ type Store struct {
 	Keys           *Keys
 	Failures       *Failures
 	Assertions     *Assertions
+	Audit          *Audit
 
 	db  *database.DB
 	now func() time.Time
@@ -46,6 +48,7 @@ var (
 	_ identity.NextKeys       = (*Keys)(nil)
 	_ identity.Failures       = (*Failures)(nil)
 	_ identity.Assertions     = (*Assertions)(nil)
+	_ audit.Recorder          = (*Audit)(nil)
 )
 
 // New returns the store of a migrated database.
@@ -59,6 +62,7 @@ func New(db *database.DB, now func() time.Time) *Store {
 		Keys:           &Keys{db: db},
 		Failures:       &Failures{db: db},
 		Assertions:     &Assertions{db: db},
+		Audit:          &Audit{db: db, now: now},
 		db:             db,
 		now:            now,
 	}

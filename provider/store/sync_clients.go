@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -17,6 +18,8 @@ type configuredClient struct {
 	id       string
 	secret   []byte
 	metadata string
+
+	entry audit.Entry // of one that is to be written
 }
 
 // SyncClients creates and updates clients so that they are as the configuration says, and writes only what differs. CreatedAt and
@@ -36,6 +39,11 @@ func (s *Store) SyncClients(ctx context.Context, clients []identity.Client) (rem
 		want := configuredClient{id: c.ID, secret: c.SecretHash, metadata: string(metadata)}
 		stored, known := have[c.ID]
 		if !known || stored.metadata != want.metadata || !bytes.Equal(stored.secret, want.secret) {
+			want.entry = audit.Client(audit.KindClientCreated, audit.Configuration, c.ID)
+			if known {
+				names := audit.Changed([]byte(stored.metadata), metadata, !bytes.Equal(stored.secret, want.secret))
+				want.entry = audit.Client(audit.KindClientUpdated, audit.Configuration, c.ID, names...)
+			}
 			changed = append(changed, want)
 		}
 		delete(have, c.ID)
@@ -52,6 +60,9 @@ func (s *Store) SyncClients(ctx context.Context, clients []identity.Client) (rem
 		s.db.AfterTx(ctx, func(bool) { s.Clients.forget() })
 		for _, c := range changed {
 			if err := s.putClient(ctx, c); err != nil {
+				return err
+			}
+			if err := s.Audit.Record(ctx, c.entry); err != nil {
 				return err
 			}
 		}
