@@ -9,9 +9,10 @@ TEST_TIMEOUT ?= 10m
 TEST_FLAGS   ?=
 PACKAGES     ?= ./...
 FUZZTIME     ?= 20s
+STORM        ?= 5m
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint vuln fmt bench fuzz cover reference clean
+.PHONY: help build demo test lint vuln fmt bench fuzz storm cover reference clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 		done; \
 	done
+
+storm: ## run three nodes through STORM (5m) of kills, cut cables and crashes, and check every logout
+	EXEUNT_FAULTS=$(STORM) go test -run '^TestFaults$$' -count=1 -timeout 60m -v ./e2e
 
 cover: ## measure the coverage of all packages by all tests
 	go test -timeout $(TEST_TIMEOUT) -coverpkg=./... -coverprofile=coverage.out ./...

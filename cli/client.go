@@ -20,8 +20,8 @@ func clientCommand() *command {
 	return &command{
 		path:    "exeunt client",
 		summary: "See, create, change and delete clients.",
-		details: "These commands work on the database directly, beside a running `exeunt serve` or without one; a running provider knows of a change within\n" +
-			"half a minute. Clients of the configuration file are changed there.",
+		details: "These commands work on the database directly, beside a running `exeunt serve` or without one; a running provider knows of a change\n" +
+			"at once on PostgreSQL, within half a minute on SQLite. Clients of the configuration file are changed there.",
 		subs: []*command{clientListCommand(), clientShowCommand(), clientCreateCommand(), clientUpdateCommand(), clientDeleteCommand()},
 	}
 }

@@ -220,7 +220,7 @@ func clientUpdateCommand() *command {
 			path := configFlag(flags)
 			var given clientFlags
 			given.define(flags)
-			renew := flags.Bool("new-secret", false, "make a new secret and print it; the old one is void within half a minute")
+			renew := flags.Bool("new-secret", false, "make a new secret and print it; the old one is void at once, on SQLite within half a minute")
 			return withClient(path, func(ctx context.Context, o *provider.Operator, cfg *config.Config, c provider.Client, env Env) error {
 				if c.Configured {
 					return fmt.Errorf("client %s comes from the configuration file; change its entry in `clients` and start the provider again", c.ID)

@@ -6,4 +6,7 @@
 //
 // Times are stored as microseconds since 1970 in BIGINT columns on both databases: one SQL serves both, comparison is exact and
 // needs no time zone. NULL is the zero time.
+//
+// Notify and Listen carry hints between nodes: that something which others may have in memory has changed, or that something they wait
+// for is there. A hint belongs to the transaction of the change.
 package database

@@ -32,6 +32,8 @@ type DB struct {
 	path    string // SQLite's file
 	log     *slog.Logger
 	queue   atomic.Pointer[queue]
+
+	listeners listeners
 }
 
 // ErrURL says that a database URL has a form that Open does not know.
@@ -74,9 +76,10 @@ func (d *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close stops the queue and closes all connections.
+// Close stops the queue and closes all connections. Listeners hear nothing more.
 func (d *DB) Close() error {
 	var errs []error
+	d.listeners.close()
 	if q := d.queue.Load(); q != nil && q.working {
 		errs = append(errs, q.stopNow())
 	}

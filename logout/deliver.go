@@ -41,7 +41,7 @@ func (e *Engine) turn(ctx context.Context, d Delivery) *Settlement {
 	if !ok {
 		return e.putOff(d, longestRetry, "this node does not know the channel "+string(d.Channel)+"; a newer one does")
 	}
-	if again, ok := e.limits.acquire(ctx, d.ClientID); !ok {
+	if again, ok := e.limits.acquire(ctx, d.receiver()); !ok {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -57,6 +57,7 @@ func (e *Engine) turn(ctx context.Context, d Delivery) *Settlement {
 	s := &Settlement{Delivery: d, Attempt: a}
 	s.State, s.Rejections, s.NextAt = verdict(d, err, a)
 	a.State = s.State
+	e.cfg.Observe.Attempted(ctx, s.after(), *a)
 	return s
 }
 
@@ -70,7 +71,7 @@ func (e *Engine) notify(ctx context.Context, notifier Notifier, d Delivery) (ans
 			e.cfg.Logger.ErrorContext(ctx, "panic while delivering", "delivery", d.ID, "panic", r, "stack", string(debug.Stack()))
 			err = errors.New("an internal error; the provider's log has more")
 		}
-		e.limits.release(d.ClientID, time.Since(start), answer.Status != 0)
+		e.limits.release(d.receiver(), time.Since(start), answer.Status != 0)
 	}()
 	return notifier.Notify(ctx, d)
 }

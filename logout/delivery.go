@@ -64,6 +64,8 @@ type Delivery struct {
 	LastError  string
 }
 
+func (d Delivery) receiver() Receiver { return Receiver{ClientID: d.ClientID, Channel: d.Channel} }
+
 // Attempt is one try of one delivery, kept for ever so that everybody can see what happened.
 type Attempt struct {
 	DeliveryID string
@@ -142,6 +144,12 @@ type Outbox interface {
 	// was given another turn meanwhile, is left alone, except that an acknowledgment always counts (its attempt is recorded all the same). Rows that become retrying get their own job. When nothing
 	// of a logout is pending any more, its insurance job is deleted. It returns how many rows moved.
 	Settle(ctx context.Context, at time.Time, settlements []Settlement) (int, error)
+}
+
+// Receivers keeps what all nodes know of relying parties' endpoints.
+type Receivers interface {
+	// Health returns all of Health but InFlight, of every receiver that was attempted or has open deliveries.
+	Health(ctx context.Context) ([]Health, error)
 }
 
 // Filter selects deliveries. Empty fields match everything.

@@ -32,6 +32,7 @@ type Store interface {
 	Sessions
 	Ender
 	Outbox
+	Receivers
 	Ledger
 }
 
@@ -51,6 +52,8 @@ type Config struct {
 	// InEnd, if set, runs inside the transaction that ends sessions, after planning: what it does in ctx happens with the logout or not at
 	// all. The provider revokes tokens that would outlive the session there.
 	InEnd func(ctx context.Context, plan *Plan) error
+
+	Observe Observer // Hears of attempts and breakers. Defaults to nobody.
 
 	AttemptTimeout time.Duration // Defaults to 10 s.
 	RetryFor       time.Duration // Defaults to 72 h; negative: one attempt only.
@@ -98,6 +101,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if cfg.Workers == 0 {
 		cfg.Workers = 64
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = nobody{}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -20,7 +20,7 @@ const (
 type limits struct {
 	all chan struct{}
 	mu  sync.Mutex
-	rps map[string]*rpLimit
+	rps map[Receiver]*rpLimit
 }
 
 // rpLimit is one relying party's share. Waiters get their turn in order.
@@ -34,15 +34,15 @@ type rpLimit struct {
 }
 
 func newLimits() *limits {
-	return &limits{all: make(chan struct{}, maxInFlight), rps: make(map[string]*rpLimit)}
+	return &limits{all: make(chan struct{}, maxInFlight), rps: make(map[Receiver]*rpLimit)}
 }
 
 // acquire takes a place for a POST to the client. It waits while the client is full but answering, and gives up when it is stuck or ctx is
 // done; then it returns after what time to come again. That grows with the deliveries that were sent away, so that they return no faster
 // than such a client lets them in.
-func (l *limits) acquire(ctx context.Context, clientID string) (again time.Duration, ok bool) {
-	if !l.acquireRP(ctx, clientID) {
-		return l.sendAway(clientID), false
+func (l *limits) acquire(ctx context.Context, r Receiver) (again time.Duration, ok bool) {
+	if !l.acquireRP(ctx, r) {
+		return l.sendAway(r), false
 	}
 	giveUp := time.NewTimer(longestTurnWait)
 	defer giveUp.Stop()
@@ -54,17 +54,17 @@ func (l *limits) acquire(ctx context.Context, clientID string) (again time.Durat
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rps[clientID].pass()
-	l.forget(clientID)
+	l.rps[r].pass()
+	l.forget(r)
 	return stuckRetry, false
 }
 
 // release gives a place back after a POST that took so long; answered says whether the client said anything at all.
-func (l *limits) release(clientID string, took time.Duration, answered bool) {
+func (l *limits) release(r Receiver, took time.Duration, answered bool) {
 	<-l.all
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rp := l.rps[clientID]
+	rp := l.rps[r]
 	rp.mute = !answered
 	if answered {
 		rp.putOff = 0
@@ -73,7 +73,7 @@ func (l *limits) release(clientID string, took time.Duration, answered bool) {
 	}
 	rp.moved = time.Now()
 	rp.pass()
-	l.forget(clientID)
+	l.forget(r)
 }
 
 // pass hands a place to the next waiter, or frees it. A client that has gone mute gets its smaller share from now on.
@@ -94,16 +94,29 @@ func (rp *rpLimit) share() int {
 }
 
 // forget drops what says nothing any more.
-func (l *limits) forget(clientID string) {
-	if rp := l.rps[clientID]; rp.inFlight == 0 && len(rp.waiting) == 0 && !rp.mute {
-		delete(l.rps, clientID)
+func (l *limits) forget(r Receiver) {
+	if rp := l.rps[r]; rp.inFlight == 0 && len(rp.waiting) == 0 && !rp.mute {
+		delete(l.rps, r)
 	}
 }
 
-func (l *limits) sendAway(clientID string) time.Duration {
+// running returns how many POSTs are in flight to whom.
+func (l *limits) running() map[Receiver]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rp := l.rps[clientID]
+	all := make(map[Receiver]int, len(l.rps))
+	for r, rp := range l.rps {
+		if rp.inFlight > 0 {
+			all[r] = rp.inFlight
+		}
+	}
+	return all
+}
+
+func (l *limits) sendAway(r Receiver) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rp := l.rps[r]
 	if rp == nil {
 		return stuckRetry
 	}
@@ -111,12 +124,12 @@ func (l *limits) sendAway(clientID string) time.Duration {
 	return min(max(stuckRetry, rp.took*time.Duration(rp.putOff)/maxInFlightMute), longestPutOff)
 }
 
-func (l *limits) acquireRP(ctx context.Context, clientID string) bool {
+func (l *limits) acquireRP(ctx context.Context, r Receiver) bool {
 	l.mu.Lock()
-	rp := l.rps[clientID]
+	rp := l.rps[r]
 	if rp == nil {
 		rp = &rpLimit{}
-		l.rps[clientID] = rp
+		l.rps[r] = rp
 	}
 	if rp.inFlight < rp.share() {
 		if rp.inFlight == 0 {

@@ -66,8 +66,8 @@ func (o *Operator) CreateClient(ctx context.Context, c identity.Client) error {
 	})
 }
 
-// UpdateClient replaces a client's metadata and secret, which have been checked. Running providers go by them within half a minute. A client
-// of the configuration is refused.
+// UpdateClient replaces a client's metadata and secret, which have been checked. Running providers go by them at once on PostgreSQL, and
+// within half a minute beside an SQLite file. A client of the configuration is refused.
 func (o *Operator) UpdateClient(ctx context.Context, c identity.Client) error {
 	have, err := o.Client(ctx, c.ID)
 	if err != nil {
@@ -95,8 +95,8 @@ func changedMembers(before, after identity.Client) []string {
 
 // DeleteClient deletes a client. In the same transaction it leaves all sessions, which live on, and its grants are revoked; it is told of
 // the people that it lost, from what is known of it now. A client that is in the configuration is refused: the next start would bring it
-// back. A running provider may know the client for half a minute more; what it issues to it then can be used by nobody who must
-// authenticate as the client, and lives no longer than the session.
+// back. A provider that runs beside an SQLite file may know the client for half a minute more; what it issues to it then can be used by
+// nobody who must authenticate as the client, and lives no longer than the session.
 func (o *Operator) DeleteClient(ctx context.Context, id string, actor logout.Actor) (*logout.Outcome, error) {
 	if slices.ContainsFunc(o.cfg.Clients, func(c identity.Client) bool { return c.ID == id }) {
 		return nil, fmt.Errorf("client %q is in the configuration file, and would be created again at the next start; remove the entry from `clients` first", id)

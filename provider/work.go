@@ -31,8 +31,9 @@ type work struct {
 //  1. Active signing keys exist.
 //  2. Users and clients are as the configuration says; clients that were removed from it are named in a warning, and stay.
 //  3. This node works jobs: insurance and retries of deliveries.
-//  4. It sweeps: sessions past their lifetime end, what nobody needs any more is deleted.
-//  5. It rotates signing keys.
+//  4. It listens for clients and keys that other nodes change.
+//  5. It sweeps: sessions past their lifetime end, what nobody needs any more is deleted.
+//  6. It rotates signing keys.
 //
 // Start once; Stop ends it.
 func (p *Provider) Start(ctx context.Context) error {
@@ -46,6 +47,9 @@ func (p *Provider) Start(ctx context.Context) error {
 		return err
 	}
 	ctx, p.work.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := p.store.Listen(ctx, p.keyring.Changed); err != nil {
+		return err
+	}
 	p.work.group.Go(func() { p.every(ctx, sweepEvery, p.sweep) })
 	p.work.group.Go(func() { p.every(ctx, rotateEvery, p.keyring.Rotate) })
 	p.work.group.Go(func() { p.every(ctx, cleanEvery, p.clean) })

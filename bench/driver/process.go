@@ -26,6 +26,7 @@ type Setup struct {
 	Extra    map[string]any // further top-level configuration, for example logout: {wait: 0s}
 	Host     string         // of the issuer; "" is localhost
 	Port     int            // 0: a free one is chosen and kept over restarts
+	Issuer   string         // of several nodes behind a Balancer; "" is made of Host and Port
 
 	// Registered replaces the registrations of Clients, for parties that need other metadata.
 	Registered []map[string]any
@@ -50,7 +51,8 @@ type Process struct {
 	setup  Setup
 	cmd    *exec.Cmd
 	log    *lockedBuffer
-	done   chan error
+	ended  chan struct{} // closed when the process is gone
+	exit   error         // then: what it said
 }
 
 // Start writes the configuration, starts the provider and waits until its discovery document answers 200.
@@ -65,7 +67,10 @@ func Start(ctx context.Context, s Setup) (*Process, error) {
 	if s.Host == "" {
 		s.Host = "localhost"
 	}
-	p := &Process{Issuer: fmt.Sprintf("http://%s:%d", s.Host, s.Port), setup: s}
+	p := &Process{Issuer: s.Issuer, setup: s}
+	if p.Issuer == "" {
+		p.Issuer = fmt.Sprintf("http://%s:%d", s.Host, s.Port)
+	}
 	text, err := json.MarshalIndent(p.config(), "", "  ")
 	if err != nil {
 		return nil, err
@@ -98,13 +103,26 @@ func (p *Process) config() map[string]any {
 		clients = s.Registered
 	}
 	cfg := map[string]any{
-		"issuer": p.Issuer, "listen": fmt.Sprintf("127.0.0.1:%d", s.Port), "database": s.Database, "users": users, "clients": clients,
+		"issuer": p.Issuer, "listen": p.Address(), "admin_listen": "", "database": s.Database, "users": users, "clients": clients,
 		"log": map[string]any{"level": "warn"},
 	}
 	for key, value := range s.Extra {
 		cfg[key] = value
 	}
 	return cfg
+}
+
+// ErrStopped says that the provider ended while it started: it prints why.
+var ErrStopped = errors.New("driver: the provider stopped at once")
+
+// Running reports whether the process is there.
+func (p *Process) Running() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
 }
 
 // Restart starts the provider again on its database and port, after Kill or Stop.
@@ -116,16 +134,19 @@ func (p *Process) Restart(ctx context.Context) error {
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
-	p.done = make(chan error, 1)
-	go func(cmd *exec.Cmd, done chan<- error) { done <- cmd.Wait() }(p.cmd, p.done)
+	p.ended = make(chan struct{})
+	go func() {
+		p.exit = p.cmd.Wait()
+		close(p.ended)
+	}()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for !answers(ctx, fmt.Sprintf("http://127.0.0.1:%d/.well-known/openid-configuration", p.setup.Port)) {
+	for !answers(ctx, "http://"+p.Address()+"/.well-known/openid-configuration") {
 		select {
-		case err := <-p.done:
-			return fmt.Errorf("driver: the provider stopped at once: %w: %s", err, p.log)
+		case <-p.ended:
+			return fmt.Errorf("%w: %w: %s", ErrStopped, p.exit, p.log)
 		case <-ctx.Done():
 			return errors.Join(fmt.Errorf("driver: the provider does not answer: %s", p.log), p.Kill())
 		case <-tick.C:
@@ -158,16 +179,19 @@ func (p *Process) signal(s syscall.Signal) error {
 		return err
 	}
 	select {
-	case err := <-p.done:
+	case <-p.ended:
 		var exit *exec.ExitError
-		if s == syscall.SIGKILL && errors.As(err, &exit) {
+		if s == syscall.SIGKILL && errors.As(p.exit, &exit) {
 			return nil
 		}
-		return err
+		return p.exit
 	case <-time.After(30 * time.Second):
 		return fmt.Errorf("driver: the provider ignores %s: %s", s, p.log)
 	}
 }
+
+// Address returns the host and port that it listens on.
+func (p *Process) Address() string { return fmt.Sprintf("127.0.0.1:%d", p.setup.Port) }
 
 // PID returns the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }

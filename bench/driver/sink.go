@@ -50,6 +50,9 @@ func (s *Sink) Close() error { return s.server.Close() }
 // URL returns the address of a client's endpoint.
 func (s *Sink) URL(clientID string) string { return "http://" + s.addr + "/" + clientID }
 
+// Hang as a Sink's status keeps those who ask waiting until they give up.
+const Hang = -1
+
 // Answer changes the status of all further answers.
 func (s *Sink) Answer(status int) {
 	s.mu.Lock()
@@ -59,9 +62,15 @@ func (s *Sink) Answer(status int) {
 
 // ServeHTTP implements http.Handler.
 func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	sid := sidOf(r.PostFormValue("logout_token"))
+	sid := SIDOf(r.PostFormValue("logout_token"))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.status == Hang {
+		s.mu.Unlock()
+		<-r.Context().Done()
+		s.mu.Lock()
+		return
+	}
 	w.WriteHeader(s.status)
 	if s.status >= 300 || sid == "" {
 		return
@@ -72,8 +81,8 @@ func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.change = make(chan struct{})
 }
 
-// sidOf reads a token's sid without verifying it: what is counted here is verified elsewhere.
-func sidOf(token string) string {
+// SIDOf reads a token's sid without verifying it: what is counted here is verified elsewhere.
+func SIDOf(token string) string {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return ""

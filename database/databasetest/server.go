@@ -37,49 +37,122 @@ func server(t testing.TB) string {
 	return url
 }
 
+// start starts the server that the tests of a binary share. It forgets when it crashes, for it never does.
 func start() (string, error) {
-	bin, err := binaries()
+	s, err := newServer("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 	if err != nil {
 		return "", err
+	}
+	return s.URL(), nil
+}
+
+// Server is a PostgreSQL server of a test's own, which can crash and come back. What it has committed, it keeps.
+type Server struct {
+	bin, dir string
+	attr     *syscall.SysProcAttr
+	port     int
+	settings []string
+	process  *os.Process
+	ended    chan struct{}
+}
+
+// NewServer starts a server that ends with the test.
+func NewServer(t testing.TB) *Server {
+	t.Helper()
+	s, err := newServer()
+	if errors.Is(err, errAbsent) && os.Getenv("EXEUNT_TEST_REQUIRE") == "" {
+		t.Skipf("SKIPPED, NOT TESTED ON POSTGRESQL: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(s.Crash(), os.RemoveAll(s.dir)); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func newServer(settings ...string) (*Server, error) {
+	s := &Server{settings: settings}
+	var err error
+	if s.bin, err = binaries(); err != nil {
+		return nil, err
 	}
 	removeStale()
-	dir, err := os.MkdirTemp("", prefix)
-	if err != nil {
-		return "", err
+	if s.dir, err = os.MkdirTemp("", prefix); err != nil {
+		return nil, err
 	}
-	attr, err := unprivileged(dir)
-	if err != nil {
-		return "", err
+	if s.attr, err = unprivileged(s.dir); err != nil {
+		return nil, err
 	}
-	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "exeunt", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-	initdb.SysProcAttr, initdb.Dir = attr, dir
+	initdb := exec.Command(filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "exeunt", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+	initdb.SysProcAttr, initdb.Dir = s.attr, s.dir
 	if out, err := initdb.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("initdb: %w: %s", err, out)
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	port, err := freePort()
-	if err != nil {
-		return "", err
+	if s.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	return s, s.Start()
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// Address returns its host and port.
+func (s *Server) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+
+// URL returns the URL of its first database.
+func (s *Server) URL() string { return s.URLVia(s.Address()) }
+
+// URLVia returns the URL for those who reach the server by another address.
+func (s *Server) URLVia(address string) string {
+	return "postgres://exeunt@" + address + "/postgres?sslmode=disable"
+}
+
+// Start starts it, on the same port and data if it ran before, and returns when it answers.
+func (s *Server) Start() error {
+	args := []string{"-D", s.data(), "-k", s.dir, "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"}
+	for _, setting := range s.settings {
+		args = append(args, "-c", setting)
 	}
 	var log bytes.Buffer
-	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-p", strconv.Itoa(port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
-	server.SysProcAttr, server.Dir, server.Stderr = dieWithParent(attr), dir, &log
-	if err := startPinned(server); err != nil {
-		return "", err
+	server := exec.Command(filepath.Join(s.bin, "postgres"), args...)
+	server.SysProcAttr, server.Dir, server.Stderr = dieWithParent(s.attr), s.dir, &log
+	s.ended = make(chan struct{})
+	if err := startPinned(server, s.ended); err != nil {
+		return err
 	}
-	url := fmt.Sprintf("postgres://exeunt@127.0.0.1:%d/postgres?sslmode=disable", port)
+	s.process = server.Process
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for {
-		if err = execute(ctx, url, "SELECT 1"); err == nil {
-			return url, nil
+		err := execute(ctx, s.URL(), "SELECT 1")
+		if err == nil {
+			return nil
 		}
 		select {
+		case <-s.ended:
+			return fmt.Errorf("PostgreSQL ended at once: %s", log.String())
 		case <-ctx.Done():
-			return "", fmt.Errorf("PostgreSQL did not start: %w: %s", err, log.String())
+			return fmt.Errorf("PostgreSQL did not start: %w", err)
 		case <-time.After(20 * time.Millisecond):
 		}
+	}
+}
+
+// Crash ends it at once, with every transaction that runs; Start recovers what was committed.
+func (s *Server) Crash() error {
+	// SIGQUIT is the immediate shutdown: the processes end where they stand, and nothing is written any more.
+	if err := s.process.Signal(syscall.SIGQUIT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-s.ended:
+		return nil
+	case <-time.After(30 * time.Second):
+		return errors.New("PostgreSQL does not end")
 	}
 }
 
@@ -107,8 +180,8 @@ func removeStale() {
 	}
 }
 
-// startPinned starts the command from a thread that lives as long as the test binary: the kernel ends the child with the thread.
-func startPinned(cmd *exec.Cmd) error {
+// startPinned starts the command from a thread that lives as long as the child: the kernel ends the child with the thread.
+func startPinned(cmd *exec.Cmd, ended chan<- struct{}) error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -116,6 +189,7 @@ func startPinned(cmd *exec.Cmd) error {
 		started <- err
 		if err == nil {
 			_ = cmd.Wait()
+			close(ended)
 		}
 	}()
 	return <-started

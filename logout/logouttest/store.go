@@ -45,6 +45,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"redeliver during an attempt", testRedeliverDuringAttempt},
 		{"doubled outcome", testDoubledOutcome},
 		{"lapsed", testLapsed},
+		{"health", testHealth},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t)

@@ -108,7 +108,8 @@ func (c Client) SecretMatches(secret string) bool {
 	return len(c.SecretHash) == len(sum) && subtle.ConstantTimeCompare(sum[:], c.SecretHash) == 1
 }
 
-// Clients finds relying parties. Answers may be up to 30 seconds old on nodes that did not make the change.
+// Clients finds relying parties. A node that did not make a change hears of it at once, or, while it cannot
+// hear the others, answers by what it knew for up to 30 seconds.
 type Clients interface {
 	// Client returns a client; ErrNoClient when there is none.
 	Client(ctx context.Context, id string) (Client, error)

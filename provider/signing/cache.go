@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	cacheLife   = 30 * time.Second // how old the keys at hand may be
+	cacheLife   = 30 * time.Second // how old the keys at hand may be, unless Changed says that they are too old already
 	refreshGap  = 5 * time.Second  // between two refreshes that failed or that an unknown kid asked for
 	readTimeout = 5 * time.Second  // of one read of the store
 )
@@ -22,20 +22,24 @@ const (
 // snapshot is what was read of the store at one moment. It is never changed.
 type snapshot struct {
 	readAt time.Time
+	change uint64 // how many changes had been heard of before it was read
 	byID   map[string]*key
 	active map[string]*key // by algorithm
 	set    jose.JSONWebKeySet
 }
 
-// current returns keys that are at most cacheLife old, or older ones while the store cannot be read. One caller refreshes; the others
-// go on with what is at hand.
+// Changed says that the stored keys have changed, perhaps: whoever needs one next reads them anew. It does not wait.
+func (k *Keyring) Changed() { k.changes.Add(1) }
+
+// current returns keys that are at most cacheLife old and not known to have changed, or older ones while the store cannot be read. One caller
+// refreshes; the others go on with what is at hand.
 func (k *Keyring) current(ctx context.Context) (*snapshot, error) {
 	s := k.keys.Load()
 	if s == nil {
 		return k.first(ctx)
 	}
 	now := k.now()
-	if now.Sub(s.readAt) < cacheLife {
+	if now.Sub(s.readAt) < cacheLife && s.change == k.changes.Load() {
 		return s, nil
 	}
 	return k.refresh(ctx, now), nil
@@ -58,11 +62,11 @@ func (k *Keyring) refresh(ctx context.Context, now time.Time) *snapshot {
 		return k.keys.Load()
 	}
 	defer k.reading.Unlock()
-	s := k.keys.Load()
-	if now.Sub(k.triedAt) < refreshGap {
+	s, change := k.keys.Load(), k.changes.Load()
+	if now.Sub(k.triedAt) < refreshGap && change == k.triedFor {
 		return s
 	}
-	k.triedAt = now
+	k.triedAt, k.triedFor = now, change
 	// Not in the caller's transaction, and not at the mercy of a caller who leaves: the result is for everybody.
 	readCtx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
@@ -76,7 +80,7 @@ func (k *Keyring) refresh(ctx context.Context, now time.Time) *snapshot {
 
 // read replaces the keys at hand. The caller holds k.reading.
 func (k *Keyring) read(ctx context.Context) (*snapshot, error) {
-	now := k.now()
+	now, change := k.now(), k.changes.Load()
 	stored, err := k.store.Keys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("signing: reading the keys: %w", err)
@@ -88,7 +92,7 @@ func (k *Keyring) read(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh := &snapshot{readAt: now, byID: make(map[string]*key, len(stored)), active: map[string]*key{}}
+	fresh := &snapshot{readAt: now, change: change, byID: make(map[string]*key, len(stored)), active: map[string]*key{}}
 	old := k.keys.Load()
 	for _, sk := range stored {
 		parsed := old.unchanged(sk)

@@ -9,6 +9,7 @@
 // Whoever activates a key retires the one that was in the same transaction. Other nodes go on signing with that one until they read the
 // keys again, which is no harm: it stays published.
 //
-// Keys are read from the store at most every 30 seconds and held parsed, with their signers: a signature touches no database. When the
-// store cannot be read, the keys at hand stay in use and a warning is logged, because tokens must be signed while it recovers.
+// Keys are read from the store every 30 seconds, or when Changed says so, and held parsed, with their signers: a signature touches no
+// database. When the store cannot be read, the keys at hand stay in use and a warning is logged, because tokens must be signed while it
+// recovers.
 package signing

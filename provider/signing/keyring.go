@@ -42,9 +42,11 @@ type Keyring struct {
 	now        func() time.Time
 	log        *slog.Logger
 
-	keys    atomic.Pointer[snapshot]
-	reading sync.Mutex // held by whoever reads the store; guards triedAt
-	triedAt time.Time
+	keys     atomic.Pointer[snapshot]
+	changes  atomic.Uint64 // how many changes of the store this node has heard of
+	reading  sync.Mutex    // held by whoever reads the store; guards the two below
+	triedAt  time.Time
+	triedFor uint64 // changes, at the last try
 
 	rsa chan struct{} // turns at RSA for messages; see Sign
 }

@@ -319,6 +319,24 @@ func TestCache(t *testing.T) {
 		}
 	}
 	expect("invented kids", 0)
+
+	// Another node says that it changed something: the next one who needs a key reads it, however young the keys at hand are.
+	for range 3 {
+		k.Changed()
+		sign()
+		sign()
+		expect("after a change", 1)
+	}
+	s.err = errors.New("connection refused")
+	k.Changed()
+	sign()
+	sign()
+	expect("after a change, while the store fails", 1)
+	s.err = nil
+	c.advance(6 * time.Second)
+	sign()
+	sign()
+	expect("the change, when the store answers again", 1)
 }
 
 func TestSignConcurrently(t *testing.T) {

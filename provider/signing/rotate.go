@@ -11,7 +11,7 @@ import (
 
 const (
 	// Overlap is how long a next key is published at least before it signs, unless an operator insists: twice the time after which
-	// every receiver has read a key set that holds it. A node answers from a cache of 30 s, a receiver keeps the answer for
+	// every receiver has read a key set that holds it. A node that hears nothing answers from a cache of 30 s, a receiver keeps the answer for
 	// identity.KeySetLife.
 	Overlap = 2 * (cacheLife + identity.KeySetLife)
 
@@ -100,8 +100,7 @@ type Change struct {
 
 // RotateNow starts the rotation of one algorithm without waiting for its turn. The next key, which is made unless there is one already,
 // signs as soon as it has been published for the given time: the running nodes activate it. With 0 it signs at once, and signatures may
-// fail to verify at receivers, and for half a minute at other nodes, that have not read the key set since. ErrNoKey when the algorithm
-// has no active key.
+// fail to verify at receivers that have not read the key set since. ErrNoKey when the algorithm has no active key.
 func (k *Keyring) RotateNow(ctx context.Context, alg string, published time.Duration) (Change, error) {
 	have, err := k.reload(ctx)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	clientLife  = 30 * time.Second // how old an answer may be on a node that did not make the change
+	clientLife  = 30 * time.Second // how old an answer may be on a node that has not heard of the change
 	unknownLife = time.Second      // the same for "no such client": a client that was just added must soon work
 	unknownMost = 1024             // anybody can ask for ids that do not exist
 )
@@ -114,6 +114,19 @@ func (c *Clients) forget() {
 	c.generation++
 	clear(c.known)
 	clear(c.unknown)
+}
+
+// changed drops what was read of one client before it changed; of all of them when it has no id.
+func (c *Clients) changed(id string) {
+	if id == "" {
+		c.forget()
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.generation++
+	delete(c.known, id)
+	delete(c.unknown, id)
 }
 
 func (c *Clients) read(ctx context.Context, id string) (*identity.Client, error) {

@@ -64,7 +64,7 @@ func (c *Clients) Create(ctx context.Context, client identity.Client) error {
 		return fmt.Errorf("store: metadata of client %q: %w", client.ID, err)
 	}
 	now := database.Micros(c.now())
-	return c.change(ctx, func(ctx context.Context) error {
+	return c.change(ctx, client.ID, func(ctx context.Context) error {
 		return once(c.db.Writer(ctx), "storing a client", fmt.Errorf("%w: %q", identity.ErrIDTaken, client.ID),
 			`INSERT INTO clients (id, secret_hash, metadata, configured, created_at, updated_at) VALUES `+placeholders(1, 6)+` ON CONFLICT (id) DO NOTHING`,
 			client.ID, nullBytes(client.SecretHash), string(metadata), false, now, now)
@@ -77,7 +77,7 @@ func (c *Clients) Update(ctx context.Context, client identity.Client) error {
 	if err != nil {
 		return fmt.Errorf("store: metadata of client %q: %w", client.ID, err)
 	}
-	return c.change(ctx, func(ctx context.Context) error {
+	return c.change(ctx, client.ID, func(ctx context.Context) error {
 		return once(c.db.Writer(ctx), "updating a client", identity.ErrNoClient,
 			`UPDATE clients SET secret_hash = ?, metadata = ?, updated_at = ? WHERE id = ? AND NOT configured`,
 			nullBytes(client.SecretHash), string(metadata), database.Micros(c.now()), client.ID)
@@ -87,7 +87,7 @@ func (c *Clients) Update(ctx context.Context, client identity.Client) error {
 // Delete deletes a client, revokes all its grants, its own ones from client credentials included, and forgets what people have agreed to for
 // it; identity.ErrNoClient when there is none.
 func (c *Clients) Delete(ctx context.Context, id string) error {
-	return c.change(ctx, func(ctx context.Context) error {
+	return c.change(ctx, id, func(ctx context.Context) error {
 		if err := once(c.db.Writer(ctx), "deleting a client", identity.ErrNoClient, `DELETE FROM clients WHERE id = ?`, id); err != nil {
 			return err
 		}
@@ -103,10 +103,15 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 	})
 }
 
-// change makes a change in a transaction, after which nothing that was read before it, or inside it, is remembered.
-func (c *Clients) change(ctx context.Context, fn func(context.Context) error) error {
+// change changes a client, or all of them when it has no id, in a transaction. After it nothing that was read before it, or inside it, is
+// remembered, here or on the other nodes.
+func (c *Clients) change(ctx context.Context, id string, fn func(context.Context) error) error {
 	return c.db.Tx(ctx, func(ctx context.Context) error {
-		c.db.AfterTx(ctx, func(bool) { c.forget() })
-		return fn(ctx)
+		// After a rollback too: what was read inside the transaction never was.
+		c.db.AfterTx(ctx, func(bool) { c.changed(id) })
+		if err := fn(ctx); err != nil {
+			return err
+		}
+		return c.db.Notify(ctx, channelClients, id)
 	})
 }

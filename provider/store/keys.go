@@ -38,7 +38,7 @@ func (k *Keys) Keys(ctx context.Context) ([]identity.SigningKey, error) {
 
 // AddIfNone implements identity.Keys. A unique index decides between nodes.
 func (k *Keys) AddIfNone(ctx context.Context, key identity.SigningKey) (bool, error) {
-	n, err := exec(k.db.Writer(ctx), "storing a signing key",
+	n, err := k.change(ctx, "storing a signing key",
 		`INSERT INTO signing_keys (id, algorithm, sealed, public, created_at, activated_at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (algorithm) WHERE activated_at IS NOT NULL AND retired_at IS NULL DO NOTHING`,
 		key.ID, key.Algorithm, key.Sealed, string(key.Public), database.Micros(key.CreatedAt), database.Micros(key.ActivatedAt))
@@ -47,13 +47,13 @@ func (k *Keys) AddIfNone(ctx context.Context, key identity.SigningKey) (bool, er
 
 // RemoveRetired implements identity.Keys.
 func (k *Keys) RemoveRetired(ctx context.Context, before time.Time) (int, error) {
-	n, err := exec(k.db.Writer(ctx), "removing retired signing keys", `DELETE FROM signing_keys WHERE retired_at < ?`, database.Micros(before))
+	n, err := k.change(ctx, "removing retired signing keys", `DELETE FROM signing_keys WHERE retired_at < ?`, database.Micros(before))
 	return int(n), err
 }
 
 // AddNext implements identity.NextKeys. A unique index decides between nodes.
 func (k *Keys) AddNext(ctx context.Context, key identity.SigningKey) (bool, error) {
-	n, err := exec(k.db.Writer(ctx), "storing the next signing key",
+	n, err := k.change(ctx, "storing the next signing key",
 		`INSERT INTO signing_keys (id, algorithm, sealed, public, created_at, activate_at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (algorithm) WHERE activated_at IS NULL AND retired_at IS NULL DO NOTHING`,
 		key.ID, key.Algorithm, key.Sealed, string(key.Public), database.Micros(key.CreatedAt), database.Micros(key.ActivateAt))
@@ -63,7 +63,7 @@ func (k *Keys) AddNext(ctx context.Context, key identity.SigningKey) (bool, erro
 // Advance implements identity.NextKeys.
 func (k *Keys) Advance(ctx context.Context, id string, activateAt time.Time) (bool, error) {
 	at := database.Micros(activateAt)
-	n, err := exec(k.db.Writer(ctx), "advancing the next signing key",
+	n, err := k.change(ctx, "advancing the next signing key",
 		`UPDATE signing_keys SET activate_at = ? WHERE id = ? AND activated_at IS NULL AND retired_at IS NULL AND activate_at > ?`, at, id, at)
 	return n == 1, err
 }
@@ -86,11 +86,26 @@ func (k *Keys) Activate(ctx context.Context, id string, at time.Time) (bool, err
 		if err != nil {
 			return err
 		}
-		return once(k.db.Writer(ctx), "activating a signing key", errNotNext,
+		n, err := k.change(ctx, "activating a signing key",
 			`UPDATE signing_keys SET activated_at = ? WHERE id = ? AND activated_at IS NULL AND retired_at IS NULL`, now, id)
+		if err == nil && n == 0 {
+			return errNotNext
+		}
+		return err
 	})
 	if errors.Is(err, errNotNext) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// change runs a statement and, if it changed a key, tells all nodes so when it commits. It returns how many it changed.
+func (k *Keys) change(ctx context.Context, doing, statement string, args ...any) (n int64, err error) {
+	err = k.db.Tx(ctx, func(ctx context.Context) error {
+		if n, err = exec(k.db.Writer(ctx), doing, statement, args...); err != nil || n == 0 {
+			return err
+		}
+		return k.db.Notify(ctx, channelKeys, "")
+	})
+	return n, err
 }

@@ -55,9 +55,7 @@ func (s *Store) SyncClients(ctx context.Context, clients []identity.Client) (rem
 	if len(changed) == 0 {
 		return removed, nil
 	}
-	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		// After a rollback too: what was read inside the transaction never was.
-		s.db.AfterTx(ctx, func(bool) { s.Clients.forget() })
+	err = s.Clients.change(ctx, "", func(ctx context.Context) error {
 		for _, c := range changed {
 			if err := s.putClient(ctx, c); err != nil {
 				return err
