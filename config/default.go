@@ -29,7 +29,7 @@ func Default() *Config {
 		},
 		Retention:      2160 * time.Hour,
 		AuditRetention: 8760 * time.Hour,
-		Log:       Log{Level: "info", Format: "json"},
+		Log:            Log{Level: "info", Format: "json"},
 	}
 }
 
