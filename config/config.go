@@ -96,12 +96,21 @@ type Registration struct {
 	InitialAccessTokens []Secret `yaml:"initial_access_tokens" doc:"Tokens that let their bearer register clients."`
 }
 
+// The values of SMTP.TLS.
+const (
+	SMTPStartTLS = "starttls"
+	SMTPImplicit = "implicit"
+	SMTPNone     = "none"
+)
+
 // SMTP is the server that sends the provider's e-mail.
 type SMTP struct {
-	Address  string `yaml:"address" doc:"Host and port of the mail server."`
-	From     string `yaml:"from" doc:"Sender address."`
+	Address  string `yaml:"address" doc:"Host and port of the mail server. With it, the contacts of a client are written to when it cannot be told of logouts."`
+	From     string `yaml:"from" doc:"Sender address, such as exeunt@id.example.com or Exeunt <exeunt@id.example.com>."`
 	Username string `yaml:"username" doc:"Username at the mail server."`
 	Password Secret `yaml:"password" doc:"Password at the mail server."`
+	TLS      string `yaml:"tls" doc:"starttls, implicit (usually port 465), or none: in clear, and not with a password unless the server is on this machine."`
+	Operator string `yaml:"operator" doc:"Address that is written to about all clients, beside their own contacts."`
 }
 
 // Log is what is written to standard error.

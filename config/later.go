@@ -18,10 +18,6 @@ var laterKeys = []laterKey{
 	{key: "issuer", feature: "an issuer with a path", advice: "use a host of its own, such as https://id.example.com", when: hasPath},
 	{key: "logout.fanout", feature: "fanout all", advice: "use participating", when: is(FanoutAll)},
 	{key: "registration.initial_access_tokens", feature: "dynamic client registration", advice: "remove the key"},
-	{key: "smtp.address", feature: "sending e-mail", advice: "remove the key"},
-	{key: "smtp.from", feature: "sending e-mail", advice: "remove the key"},
-	{key: "smtp.username", feature: "sending e-mail", advice: "remove the key"},
-	{key: "smtp.password", feature: "sending e-mail", advice: "remove the key"},
 	{key: "clients[].allowed_origins", feature: "the JavaScript SDK", advice: "remove the key"},
 }
 

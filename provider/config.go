@@ -14,6 +14,7 @@ import (
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/mail"
 	"github.com/exeunt-id/exeunt/provider/protocol"
 	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -41,6 +42,10 @@ type Config struct {
 	Retention      time.Duration // how long ended sessions, logouts and deliveries are kept; 0: for ever
 	AuditRetention time.Duration // the same of the audit trail; at least a day
 	TrustedProxies []netip.Prefix
+
+	// Mail sends mails about clients that cannot be told, to their contacts and to MailOperator, which may be empty. nil: nobody is written to.
+	Mail         mail.Sender
+	MailOperator string
 
 	Users   []User            // created or updated by Start
 	Clients []identity.Client // created or updated by Start

@@ -34,6 +34,7 @@ type Provider struct {
 	passwords *identity.Passwords
 	engine    *logout.Engine
 	trail     *audit.Trail
+	alerts    alerts
 	pages     *browser.Renderer
 	echo      *echo.Echo
 	admin     *echo.Echo
@@ -50,6 +51,7 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine, trail: o.trail}
+	p.alerts = newAlerts(cfg, p.store)
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err

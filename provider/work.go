@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
+	"github.com/exeunt-id/exeunt/provider/alert"
 )
 
 const (
@@ -18,6 +19,8 @@ const (
 	cleanEvery = 10 * time.Minute
 	// keepExpired is how long codes and tokens are kept beyond their expiry, so that one that is used again is still recognised.
 	keepExpired = 24 * time.Hour
+	// keepMails is how long it is kept who was written to.
+	keepMails = 30 * 24 * time.Hour
 )
 
 // work is what runs in the background between Start and Stop.
@@ -53,6 +56,10 @@ func (p *Provider) Start(ctx context.Context) error {
 	p.work.group.Go(func() { p.every(ctx, sweepEvery, p.sweep) })
 	p.work.group.Go(func() { p.every(ctx, rotateEvery, p.keyring.Rotate) })
 	p.work.group.Go(func() { p.every(ctx, cleanEvery, p.clean) })
+	if p.cfg.Mail != nil {
+		p.work.group.Go(func() { p.every(ctx, alert.LookEvery, p.alerts.watcher.Look) })
+		p.work.group.Go(func() { p.every(ctx, alert.SendEvery, p.alerts.post.Send) })
+	}
 	return nil
 }
 
@@ -122,6 +129,7 @@ func (p *Provider) clean(ctx context.Context) error {
 	if p.cfg.Retention > 0 {
 		err = errors.Join(err, p.sessions.Purge(ctx, now.Add(-p.cfg.Retention)))
 	}
+	err = errors.Join(err, p.store.Mails.Sweep(ctx, now.Add(-keepMails)))
 	if p.cfg.AuditRetention > 0 {
 		err = errors.Join(err, p.store.Audit.Sweep(ctx, now.Add(-p.cfg.AuditRetention)))
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
-// Store is the provider's side of a database. Each field implements one interface of package identity, or of audit.
+// Store is the provider's side of a database. Each field implements an interface of the package that needs it.
 type Store struct {
 	Users          *Users
 	Clients        *Clients
@@ -33,6 +33,8 @@ type Store struct {
 	Failures       *Failures
 	Assertions     *Assertions
 	Audit          *Audit
+	Alerts         *Alerts
+	Mails          *Mails
 
 	db  *database.DB
 	now func() time.Time
@@ -63,6 +65,8 @@ func New(db *database.DB, now func() time.Time) *Store {
 		Failures:       &Failures{db: db},
 		Assertions:     &Assertions{db: db},
 		Audit:          &Audit{db: db, now: now},
+		Alerts:         &Alerts{db: db},
+		Mails:          &Mails{db: db},
 		db:             db,
 		now:            now,
 	}
