@@ -69,6 +69,8 @@ func TestClient(t *testing.T) {
 		}
 		s.run(`{"client_id": "other"}`, "client", "update", "till", "--metadata", "-").check(t, 2, nil, []string{"another client, other"})
 		s.run("", "client", "update", "till", "--backchannel-logout-uri", "nowhere").check(t, 1, nil, []string{"the client is not changed\n  backchannel_logout_uri: "})
+		s.run(`{"global_token_revocation_domains": ["*"]}`, "client", "update", "till", "--metadata", "-").
+			check(t, 1, nil, []string{"\n  global_token_revocation_domains: is for clients of the configuration file only"})
 		s.run("", "client", "update", "shop", "--name", "x").check(t, 1, nil, []string{"client shop comes from the configuration file"})
 		s.run("", "client", "delete", "shop").check(t, 1, nil, []string{`client "shop" is in the configuration file`, "would be created again"})
 		s.run("", "client", "delete", "nothing").check(t, 1, nil, []string{"there is no client nothing"})

@@ -52,6 +52,12 @@ func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (prov
 			return provider.Config{}, fmt.Errorf("clients[%d].%w", i, err)
 		}
 		p.Clients = append(p.Clients, client)
+		if domains := c.GlobalTokenRevocationDomains; len(domains) > 0 {
+			if p.GlobalRevocation == nil {
+				p.GlobalRevocation = map[string][]string{}
+			}
+			p.GlobalRevocation[c.ClientID] = domains
+		}
 	}
 	return p, nil
 }
@@ -65,7 +71,7 @@ func newClient(cfg *config.Config, c config.Client) (identity.Client, error) {
 		JWKSURI: c.JWKSURI, TokenEndpointAuthSigningAlg: c.TokenEndpointAuthSigningAlg,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
 		AccessTokenFormat: c.AccessTokenFormat, SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,
-		FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
+		Idle: c.Idle, OnTokenReuse: c.OnTokenReuse, FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
 		// In development an app on the same machine is told without further words.
 		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && (onLoopback(c.BackchannelLogoutURI) || onLoopback(c.JWKSURI)),
 	}

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -55,6 +56,53 @@ func TestSession(t *testing.T) {
 		s.told("wiki", 3)
 		if n := lines(); n != 0 {
 			t.Errorf("%d sessions are live after everyone's ended", n)
+		}
+	})
+}
+
+func TestMassLogout(t *testing.T) {
+	databasetest.EachURL(t, func(t *testing.T, url string) {
+		s := newSite(t, url)
+		s.run("", "session", "end", "--status").check(t, 0, []string{"No mass logouts."}, nil)
+		for args, problem := range map[string]string{
+			"--everyone --yes --rate fast": "100/s", "--everyone --yes --rate 0": "100/s", "an-id --rate 5/s": "--rate is for", "--cancel": "needs the id",
+			"--status --everyone": "exclude each other", "--cancel --status": "exclude each other",
+		} {
+			s.run("", append([]string{"session", "end"}, strings.Fields(args)...)...).check(t, 2, nil, []string{problem})
+		}
+		s.run("", "session", "end", "--status", "nothing").check(t, 1, nil, []string{"no mass logout nothing"})
+		for range 5 {
+			s.login(s.subject("fixed"), "shop")
+		}
+		old := s.grant(s.subject("fixed"), "shop", "a session that ended long ago", "its sid") // and left an offline grant
+		s.run("", "session", "end", "--client", "shop", "--rate", "1/s").check(t, 0, []string{"ends 5 sessions", "session end --status"}, nil)
+		s.run("", "session", "end", "--status").check(t, 0, []string{"client shop", "1/s", " 5 "}, nil)
+		status := func(args ...string) (m struct {
+			ID, State            string
+			Total, Done, Offline int
+		}) {
+			t.Helper()
+			r := s.run("", append([]string{"session", "end"}, args...)...)
+			first, _, _ := strings.Cut(r.stdout, "\n")
+			if err := json.Unmarshal([]byte(first), &m); err != nil {
+				t.Fatalf("%v: %s%s", err, r.stdout, r.stderr)
+			}
+			return m
+		}
+		s.run("", "session", "end", "--cancel", status("--status", "--json").ID).check(t, 0, []string{"cancelled"}, nil)
+		if m := status("--status", "--json"); m.State != "cancelled" || m.Total != 5 || m.Done == 5 || !s.alive(old) {
+			t.Errorf("cancelled at once: %+v", m)
+		}
+		_, grants := s.login(s.subject("fixed"), "shop")
+		s.run("", "session", "end", "--everyone", "--yes", "--rate", "500").check(t, 0, []string{"session end --status"}, nil)
+		for m := status("--status", "--json"); m.State != "done"; m = status("--status", m.ID, "--json") {
+			if t.Context().Err() != nil || m.State != "running" {
+				t.Fatalf("%+v", m)
+			}
+		}
+		s.told("shop", 7)
+		if m := status("--status", "--json"); m.Done != m.Total || m.Offline != 1 || s.alive(old) || s.alive(grants[0]) {
+			t.Errorf("%+v; offline grants alive: %t, %t", m, s.alive(old), s.alive(grants[0]))
 		}
 	})
 }

@@ -20,13 +20,15 @@ func userCommand() *command {
 		path:    "exeunt user",
 		summary: "See, create, disable and delete users.",
 		details: "These commands work on the database directly, beside a running `exeunt serve` or without one. A user who is disabled or deleted, or whose\n" +
-			"password is changed, is logged out everywhere in the same transaction; the running provider tells the apps, or the next one that starts.",
+			"password is changed, is logged out everywhere in the same transaction; the running provider tells the apps, or the next one that starts. A consent\n" +
+			"that is revoked ends that app's part.",
 		subs: []*command{
 			userListCommand(), userShowCommand(), userCreateCommand(),
 			userEndCommand("set-password", "Change a user's password, and log them out everywhere.",
 				"The password is asked for, or read from standard input with --password-stdin.", true, setPassword),
 			userEndCommand("disable", "Keep a user from logging in, and log them out everywhere.", "", false, disableUser),
 			userEnableCommand(),
+			userConsentsCommand(), userRevokeConsentCommand(),
 			userEndCommand("delete", "Delete a user, and log them out everywhere.",
 				"A later user of the same name is another person to every app: the subject is not used again.", false, deleteUser),
 		},

@@ -148,6 +148,30 @@ func (s *site) subject(name string) string {
 	return u.Sub
 }
 
+// consents revokes one of two.
+func (s *site) consents() {
+	s.Helper()
+	t, fixed := s.T, s.subject("fixed")
+	s.run("", "user", "consents", "fixed").check(t, 0, []string{"fixed has allowed no app anything"}, nil)
+	s.run("", "user", "revoke-consent", "fixed", "shop").check(t, 1, nil, []string{"fixed has allowed shop nothing", "exeunt user consents"})
+	s.run("", "user", "revoke-consent", "fixed").check(t, 2, nil, []string{"name one user"})
+	consents := store.New(s.db, time.Now).Consents
+	for _, client := range []string{"shop", "wiki"} {
+		must(t, consents.Agree(s.Context(), identity.Consent{Subject: fixed, ClientID: client, Scopes: []string{"profile", "email"}, GrantedAt: time.Now()}))
+	}
+	session, grants := s.login(fixed, "shop", "wiki")
+	s.run("", "user", "consents", "fixed").check(t, 0, []string{"CLIENT", "shop ", "email profile"}, nil)
+	before := len(s.rps["shop"].Acknowledged())
+	s.run("", "user", "revoke-consent", "fixed", "shop").check(t, 0, []string{"fixed allows shop nothing any more. It left 1 session, 1 delivery to make"}, nil)
+	s.told("shop", before+1)
+	if s.ended(session) || s.alive(grants[0]) || !s.alive(grants[1]) || s.cause(session) != "consent_revoked" {
+		t.Errorf("session ended %t, shop's grant alive %t, wiki's %t, cause %s", s.ended(session), s.alive(grants[0]), s.alive(grants[1]), s.cause(session))
+	}
+	if r := s.run("", "user", "consents", "fixed", "--json"); strings.Contains(r.stdout, "shop") || !strings.Contains(r.stdout, `"client_id":"wiki","scopes":["email","profile"]`) {
+		t.Errorf("consents afterwards: %s", r.stdout)
+	}
+}
+
 func TestUser(t *testing.T) {
 	databasetest.EachURL(t, func(t *testing.T, url string) {
 		s := newSite(t, url)
@@ -199,5 +223,6 @@ func TestUser(t *testing.T) {
 		if s.alive(old) {
 			t.Error("an offline grant outlives its disabled user")
 		}
+		s.consents()
 	})
 }

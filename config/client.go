@@ -48,6 +48,10 @@ type Client struct {
 	AllowedOrigins      []string `yaml:"allowed_origins" doc:"Origins of the pages that may use the SDK."`
 	RedirectLogout      string   `yaml:"redirect_logout" doc:"/logout ends the session at once (immediate) or asks the person first (confirm)."`
 	HintLogout          bool     `yaml:"hint_logout" doc:"The client's server may end a session at the end_session endpoint by ID token hint alone, without a browser."`
+	Idle                string   `yaml:"idle" doc:"none: sessions that the client takes part in do not end by sessions.idle, for native apps that are seldom opened. Empty: they do."`
+	OnTokenReuse        string   `yaml:"on_token_reuse" doc:"When a code or refresh token of the client is used twice: revoke, its tokens die and it leaves the session; or end_session, the whole session ends."`
+
+	GlobalTokenRevocationDomains []string `yaml:"global_token_revocation_domains" doc:"The client, by private_key_jwt, may end everything of people with an e-mail address in these domains, at /global-token-revocation; * is everybody. File only."`
 }
 
 // The values of Client.ApplicationType (OpenID Connect Dynamic Client Registration 1.0, 2).
@@ -75,6 +79,15 @@ const (
 const (
 	RedirectLogoutImmediate = "immediate"
 	RedirectLogoutConfirm   = "confirm"
+)
+
+// IdleNone is the one value of Client.Idle.
+const IdleNone = "none"
+
+// The values of Client.OnTokenReuse.
+const (
+	OnTokenReuseRevoke     = "revoke"
+	OnTokenReuseEndSession = "end_session"
 )
 
 // The values of Client.AccessTokenFormat.
@@ -105,4 +118,5 @@ func (c *Client) complete() {
 	text(&c.SubjectType, d.SubjectType)
 	text(&c.AccessTokenFormat, d.AccessTokenFormat)
 	text(&c.RedirectLogout, d.RedirectLogout)
+	text(&c.OnTokenReuse, d.OnTokenReuse)
 }

@@ -21,6 +21,9 @@ func (c *Config) CheckClient(client *Client, secretKept bool) error {
 	r := newReport()
 	client.complete()
 	refuseLater(reflect.ValueOf(*client), "clients[]", r)
+	if len(client.GlobalTokenRevocationDomains) > 0 {
+		r.add("global_token_revocation_domains", "is for clients of the configuration file only; remove the key")
+	}
 	rules := c.rules(client, r, "")
 	rules.secretKept = secretKept
 	rules.check(c.SigningAlgorithms)

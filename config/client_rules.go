@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -153,12 +154,33 @@ func (c clientRules) checkOther() {
 	c.oneOf("subject_type", c.SubjectType, "public")
 	c.oneOf("access_token_format", c.AccessTokenFormat, AccessTokenOpaque, AccessTokenJWT)
 	c.oneOf("redirect_logout", c.RedirectLogout, RedirectLogoutImmediate, RedirectLogoutConfirm)
+	if c.Idle != "" {
+		c.oneOf("idle", c.Idle, IdleNone)
+	}
+	c.oneOf("on_token_reuse", c.OnTokenReuse, OnTokenReuseRevoke, OnTokenReuseEndSession)
+	c.checkRevocation()
 	if age := c.DefaultMaxAge; age != nil && *age < 0 {
 		c.add("default_max_age", "%d is negative; write seconds from 0, or remove the key", *age)
 	}
 	for i, contact := range c.Contacts {
 		if strings.TrimSpace(contact) == "" {
 			c.add(fmt.Sprintf("contacts[%d]", i), "is empty; write an address or remove it")
+		}
+	}
+}
+
+// domain is one of an e-mail address, in lower case.
+var domain = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+// checkRevocation: whoever may log everybody out must prove to be it, by nothing that passes through other hands.
+func (c clientRules) checkRevocation() {
+	const key = "global_token_revocation_domains"
+	if len(c.GlobalTokenRevocationDomains) > 0 && c.TokenEndpointAuthMethod != AuthPrivateKeyJWT {
+		c.add(key, "needs token_endpoint_auth_method: private_key_jwt; set that too")
+	}
+	for i, name := range c.GlobalTokenRevocationDomains {
+		if name != "*" && !domain.MatchString(name) {
+			c.add(fmt.Sprintf("%s[%d]", key, i), "%s is not a domain; write it like example.com, in lower case, or * for everybody", quote(name))
 		}
 	}
 }

@@ -5,7 +5,7 @@ import "time"
 // Config is the whole configuration. The yaml tags are the keys, the doc tags the text that [Reference] returns. Start from [Default]: a
 // zero duration is not "the default", it turns the thing off.
 type Config struct {
-	Issuer            string        `yaml:"issuer" doc:"The provider's public URL: scheme, host and optional port, without a trailing slash. https, or http on a loopback host for development."`
+	Issuer            string        `yaml:"issuer" doc:"The provider's public URL: scheme, host, optional port and optional path, without a trailing slash. https, or http on a loopback host for development."`
 	Listen            string        `yaml:"listen" doc:"Address and port to serve on."`
 	AdminListen       string        `yaml:"admin_listen" doc:"Address and port of metrics, admin API and console; empty for none."`
 	TLS               TLS           `yaml:"tls"`

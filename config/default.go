@@ -45,5 +45,6 @@ func defaultClient() Client {
 		SubjectType:              "public",
 		AccessTokenFormat:        AccessTokenOpaque,
 		RedirectLogout:           RedirectLogoutImmediate,
+		OnTokenReuse:             OnTokenReuseRevoke,
 	}
 }

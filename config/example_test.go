@@ -59,7 +59,7 @@ func ExampleReference() {
 		fmt.Printf("| `%s` | `%s` | %s |\n", key.Path, key.Default, key.Description)
 	}
 	// Output:
-	// | `issuer` | `http://localhost:8080` | The provider's public URL: scheme, host and optional port, without a trailing slash. https, or http on a loopback host for development. |
+	// | `issuer` | `http://localhost:8080` | The provider's public URL: scheme, host, optional port and optional path, without a trailing slash. https, or http on a loopback host for development. |
 	// | `listen` | `:8080` | Address and port to serve on. |
 	// | `admin_listen` | `127.0.0.1:8081` | Address and port of metrics, admin API and console; empty for none. |
 }

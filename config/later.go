@@ -1,9 +1,6 @@
 package config
 
-import (
-	"net/url"
-	"reflect"
-)
+import "reflect"
 
 // laterKey is a key whose feature is not in this version: setting it stops the start, because it would not be honoured. This table is
 // the only place that knows; a version that has the feature deletes the row.
@@ -15,7 +12,6 @@ type laterKey struct {
 }
 
 var laterKeys = []laterKey{
-	{key: "issuer", feature: "an issuer with a path", advice: "use a host of its own, such as https://id.example.com", when: hasPath},
 	{key: "logout.fanout", feature: "fanout all", advice: "use participating", when: is(FanoutAll)},
 	{key: "registration.initial_access_tokens", feature: "dynamic client registration", advice: "remove the key"},
 	{key: "clients[].allowed_origins", feature: "the JavaScript SDK", advice: "remove the key"},
@@ -23,11 +19,6 @@ var laterKeys = []laterKey{
 
 func is(value string) func(string) bool {
 	return func(s string) bool { return s == value }
-}
-
-func hasPath(issuer string) bool {
-	u, err := url.Parse(issuer)
-	return err == nil && u.Host != "" && u.Path != "" && u.Path != "/"
 }
 
 // refuseLater reports every key that is set to something which this version does not have.

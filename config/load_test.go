@@ -111,13 +111,13 @@ func TestParseComplete(t *testing.T) {
 			RedirectURIs: []string{"https://shop.example.com/callback"}, PostLogoutRedirectURIs: []string{"https://shop.example.com/"},
 			BackchannelLogoutURI: "https://shop.example.com/backchannel-logout", BackchannelLogoutSessionRequired: true,
 			IDTokenSignedResponseAlg: "ES256", JWKS: map[string]any{}, Contacts: []string{"ops@shop.example.com"}, DefaultMaxAge: &maxAge,
-			SubjectType: "public", AccessTokenFormat: "opaque", SkipConsent: true, AllowedOrigins: []string{}, RedirectLogout: "immediate",
+			SubjectType: "public", AccessTokenFormat: "opaque", SkipConsent: true, AllowedOrigins: []string{}, RedirectLogout: "immediate", OnTokenReuse: "revoke",
 		},
 		{
 			ClientID: "phone", ApplicationType: "native", TokenEndpointAuthMethod: "none",
 			GrantTypes: []string{"authorization_code"}, ResponseTypes: []string{"code"}, Scope: scope,
 			RedirectURIs:             []string{"com.example.phone:/callback", "http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost:7777/cb"},
-			IDTokenSignedResponseAlg: "RS256", SubjectType: "public", AccessTokenFormat: "opaque", RedirectLogout: "immediate",
+			IDTokenSignedResponseAlg: "RS256", SubjectType: "public", AccessTokenFormat: "opaque", RedirectLogout: "immediate", OnTokenReuse: "revoke",
 		},
 	}
 	for i := range reflect.TypeOf(*c).NumField() {

@@ -122,7 +122,6 @@ func TestProblems(t *testing.T) {
 			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "tls.cert_file: is given without tls.key_file",
 			"logout.fanout: use participating", "clients[0].allowed_origins: not available",
 		}},
-		{name: "issuer path", yaml: "issuer: https://example.com/id\nsecrets: [" + secret32 + "]", want: []string{"issuer: an issuer with a path is not available in this version"}},
 		// never
 		{name: "refused members", yaml: shop("id_token_encrypted_response_alg: RSA-OAEP, client_name#ja: x, request_uris: [https://x], subject_type: pairwise"), want: []string{
 			"clients[0].id_token_encrypted_response_alg: signed, not encrypted; remove the key", "clients[0].client_name#ja: per language", "clients[0].request_uris: request objects", `clients[0].subject_type: "pairwise"`,
@@ -138,6 +137,14 @@ func TestProblems(t *testing.T) {
 			"clients[0].client_secret: contradicts token_endpoint_auth_method: private_key_jwt", "clients[0].jwks: contradicts jwks_uri", `clients[0].token_endpoint_auth_signing_alg: "HS256" is not known here; use RS256, ES256, EdDSA`,
 		}},
 		{name: "private_key_jwt by URL", yaml: keyed("jwks_uri: 'https://app.example.com/keys', token_endpoint_auth_signing_alg: ES256")},
+		{name: "global revocation", yaml: keyed("jwks: {keys: [" + publicJWK + "]}, global_token_revocation_domains: [example.com, xn--bcher-kva.example, '*']")},
+		{name: "global revocation by secret", yaml: shop("global_token_revocation_domains: [example.com]"), want: []string{
+			"clients[0].global_token_revocation_domains: needs token_endpoint_auth_method: private_key_jwt",
+		}},
+		{name: "global revocation of anything", yaml: keyed("jwks: {keys: [" + publicJWK + "]}, global_token_revocation_domains: [Example.com, '@example.com', '*.example.com', '']"), want: []string{
+			`clients[0].global_token_revocation_domains[0]: "Example.com" is not a domain`,
+			"clients[0].global_token_revocation_domains[1]: is not a domain", "clients[0].global_token_revocation_domains[2]: is not a domain", "clients[0].global_token_revocation_domains[3]: is not a domain",
+		}},
 		{name: "private_key_jwt by key", yaml: keyed("jwks: {keys: [" + publicJWK + "]}")},
 		{name: "keys", yaml: keyed("jwks: {keys: [" + publicJWK + ", " + privateJWK + ", {kty: oct, k: aHVudGVyMg}, {kty: EC, crv: P-256, x: hunter2, y: hunter2}, hunter2]}"), want: []string{
 			"clients[0].jwks.keys[1]: is not a public key", "clients[0].jwks.keys[2]: is not a public key", "clients[0].jwks.keys[3]: is not a key that can be read", "clients[0].jwks.keys[4]: is not a key that can be read",
@@ -150,9 +157,10 @@ func TestProblems(t *testing.T) {
 		{name: "characters", yaml: dev("clients: [{client_id: \"caf\\u00e9\", client_secret: \"hunter2\\n\", redirect_uris: [https://x/], scope: 'openid \"x\"'}]"), want: []string{
 			"clients[0].client_id: printable ASCII", "clients[0].client_secret: not printable ASCII", `clients[0].scope: is not a scope`,
 		}},
-		{name: "client words", yaml: shop("application_type: mobile, token_endpoint_auth_method: client_secret_jwt, grant_types: [refresh_token, password], response_types: [token], id_token_signed_response_alg: none, redirect_logout: ask, default_max_age: -1, access_token_format: xml"), want: []string{
+		{name: "client words", yaml: shop("application_type: mobile, token_endpoint_auth_method: client_secret_jwt, grant_types: [refresh_token, password], response_types: [token], id_token_signed_response_alg: none, redirect_logout: ask, default_max_age: -1, access_token_format: xml, idle: 5m, on_token_reuse: shrug"), want: []string{
 			"clients[0].application_type: use web, native", "clients[0].token_endpoint_auth_method: use client_secret_basic", `clients[0].grant_types[1]: "password"`, "clients[0].grant_types: without authorization_code",
 			"clients[0].response_types[0]: use code", `clients[0].id_token_signed_response_alg: "none" is not among signing_algorithms; use RS256, ES256, EdDSA`, "clients[0].redirect_logout: use immediate, confirm", "clients[0].access_token_format: use opaque, jwt", "clients[0].default_max_age: -1 is negative",
+			`clients[0].idle: "5m" is not known here; use none`, "clients[0].on_token_reuse: use revoke, end_session",
 		}},
 		{name: "algorithm off", yaml: mark("signing_algorithms: [RS256]\n", "", redirects+", id_token_signed_response_alg: ES256"), want: []string{`clients[0].id_token_signed_response_alg: "ES256" is not among signing_algorithms; use RS256`}},
 		{name: "http", yaml: withClient("redirect_uris: [http://shop.example.com/cb, http://localhost/cb], post_logout_redirect_uris: [http://shop.example.com/], backchannel_logout_uri: http://shop.example.com/bc, client_uri: http://shop.example.com/"), want: []string{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -86,8 +87,13 @@ func redirectURI(s string, httpAllowed, native bool) error {
 	return nil
 }
 
+// plainPath admits paths that no browser, proxy or library writes in another way: segments of unreserved characters (RFC 3986, 2.3), each with
+// more than dots.
+var plainPath = regexp.MustCompile(`^(/[a-zA-Z0-9._~-]*[a-zA-Z0-9_~-][a-zA-Z0-9._~-]*)*$`)
+
 // checkIssuer applies OpenID Connect Core 1.0, 2 (iss). Relying parties compare the issuer byte for byte, so it must be in the one form that
-// browsers and libraries produce.
+// browsers and libraries produce. A slash at the end would be legal, but is taken off before the address of the metadata is made (Discovery
+// 1.0, 4.1), and then forgotten.
 func checkIssuer(s string) error {
 	u, err := parseURI(s)
 	switch {
@@ -107,6 +113,8 @@ func checkIssuer(s string) error {
 		return fmt.Errorf("%s has upper-case letters; write scheme and host in lower case: relying parties compare the issuer byte for byte", quote(s))
 	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80":
 		return fmt.Errorf("%s names the default port; remove it: browsers leave it out", quote(s))
+	case !plainPath.MatchString(u.EscapedPath()):
+		return fmt.Errorf("%s has a path that not everybody writes in the same way; use letters, digits, - . _ and ~, such as https://example.com/auth", quote(s))
 	}
 	return nil
 }

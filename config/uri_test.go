@@ -40,8 +40,15 @@ func TestIssuer(t *testing.T) {
 		"https://:8080":                  "issuer: has no host",
 		"https://*.example.com":          "issuer: has a wildcard",
 		"https://exämple.com":            "issuer: has a character",
-		"https://id.example.com/a/":      "issuer: a path is not available",
-		"https://id.example.com/tenant1": "issuer: a path is not available",
+		"https://id.example.com/a/":      "issuer: ends with a slash",
+		"https://id.example.com/tenant1": "",
+		"http://localhost:8080/a/b.c_~-": "",
+		"https://id.example.com//a":      "issuer: has a path that not everybody writes",
+		"https://id.example.com/a/../b":  "issuer: has a path that not everybody writes",
+		"https://id.example.com/.":       "issuer: has a path that not everybody writes",
+		"https://id.example.com/a%2Fb":   "issuer: has a path that not everybody writes",
+		"https://id.example.com/a:b":     "issuer: has a path that not everybody writes",
+		"https://id.example.com/a;b":     "issuer: has a path that not everybody writes",
 	} {
 		t.Run(issuer, func(t *testing.T) {
 			c := config.Default()

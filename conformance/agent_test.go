@@ -22,10 +22,10 @@ type answer struct {
 	url    *url.URL // that was asked last
 }
 
-// location is where the answer redirects to.
+// location is where the answer redirects to, as the browser understands it.
 func (a answer) location() *url.URL {
 	a.t.Helper()
-	u, err := url.Parse(a.header.Get("Location"))
+	u, err := a.url.Parse(a.header.Get("Location"))
 	if err != nil || a.header.Get("Location") == "" {
 		a.t.Fatalf("no redirect: %s", a)
 	}
@@ -150,7 +150,7 @@ var navigating = http.Header{
 // browser follows redirects within the provider and stops where they leave it.
 func (w *world) browser() *agent {
 	jar, _ := cookiejar.New(nil) // never fails
-	host := strings.TrimPrefix(strings.TrimPrefix(w.issuer, "http://"), "https://")
+	_, host, _ := strings.Cut(w.origin(), "://")
 	return &agent{world: w, headers: navigating, client: &http.Client{Jar: jar, Transport: w.transport, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if r.URL.Host != host {
 			return http.ErrUseLastResponse

@@ -353,7 +353,7 @@ func TestCore_3_1_2_1_OptionalParameters(t *testing.T) {
 		})
 	}
 	page := w.browser().get("/authorize", request("shop", "login_hint", "alice@example.com")).wantPage(200, "alice@example.com")
-	if page.url.Path != "/login" {
+	if page.url.Path != w.base+"/login" {
 		t.Errorf("the login page is at %s", page.url)
 	}
 	if markup := w.browser().get("/authorize", request("shop", "login_hint", `"><script>alert(1)</script>`)); strings.Contains(markup.body, "<script>") {
@@ -388,7 +388,7 @@ func TestCore_3_1_2_4_Consent(t *testing.T) {
 	carol := w.browser()
 	ask := request("strict", "scope", "openid email offline_access")
 	page := carol.logIn(carol.get("/authorize", ask), "carol").wantPage(200, "consent-form")
-	if page.url.Path != "/consent" {
+	if page.url.Path != w.base+"/consent" {
 		t.Errorf("the consent page is at %s", page.url)
 	}
 	denied := carol.with("Sec-Fetch-Site", "same-origin", "Origin", "null").post("/authorize/deny", page.form().fields).response()

@@ -53,7 +53,7 @@ func TestBCP_JWTConfusion(t *testing.T) {
 			w.program().post("/token", values("grant_type", "client_credentials", "client_assertion_type", assertion, "client_assertion", token)).wantError(401, "invalid_client")
 			w.program().post("/token", values("grant_type", "client_credentials", "client_id", "shop", "client_secret", token)).wantError(401, "invalid_client")
 			w.program().with("Authorization", basic("shop", token)).post("/token", values("grant_type", "client_credentials")).wantError(401, "invalid_client")
-			if w.program().with("Cookie", "exeunt_session="+token).get("/authorize", request("shop", "prompt", "none")).response().Has("code") {
+			if w.program().with("Cookie", w.cookieName("exeunt_session")+"="+token).get("/authorize", request("shop", "prompt", "none")).response().Has("code") {
 				t.Error("it is taken for a session cookie")
 			}
 			if !strings.Contains(name, "ID token") {

@@ -13,7 +13,8 @@
 //	Iss_            RFC 9207
 //	BCP_            RFC 9700, best current practice for OAuth 2.0 security
 //	FormPost_       OAuth 2.0 Form Post Response Mode
-//	RPInitiatedLogout_, BackChannelLogout_
+//	GlobalRevocation_  draft-parecki-oauth-global-token-revocation-06
+//	RPInitiatedLogout_, BackChannelLogout_, FrontChannelLogout_
 //	Session_, RedirectLogout_, APILogout_, Robust_   our own rules, where no specification speaks
 //
 // Most tests share one provider, whose clock they move forward; each test has its own browsers and sessions in it.

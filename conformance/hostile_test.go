@@ -256,9 +256,7 @@ func TestRobust_HostileRun(t *testing.T) {
 // settled counts goroutines without those of idle connections.
 func settled(w *world) int {
 	w.program().get("/healthz", nil)
-	if transport, ok := w.transport.(*http.Transport); ok {
-		transport.CloseIdleConnections()
-	}
+	(&http.Client{Transport: w.transport}).CloseIdleConnections()
 	runtime.GC()
 	return runtime.NumGoroutine()
 }

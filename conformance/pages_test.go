@@ -190,7 +190,7 @@ func TestBCP_2_6_CORS(t *testing.T) {
 	w := open(t)
 	open := map[string]bool{"/.well-known/openid-configuration": true, "/keys": true, "/token": true, "/userinfo": true, "/revoke": true}
 	for _, e := range endpoints() {
-		for _, origin := range []string{"https://evil.example.com", "null", w.issuer} {
+		for _, origin := range []string{"https://evil.example.com", "null", w.origin()} {
 			caller := w.program().with("Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization")
 			for _, method := range []string{"OPTIONS", "GET", "POST"} {
 				a := caller.send(method, e.path, "", "")

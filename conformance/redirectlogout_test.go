@@ -36,7 +36,7 @@ func TestRedirectLogout_Ends(t *testing.T) {
 					send = alice.once().with("Sec-Fetch-Site", "same-site").post
 				}
 				a := send("/logout", test.query).want(http.StatusSeeOther)
-				if to := a.header.Get("Location"); test.to != "" && to != test.to || test.to == "" && !strings.HasPrefix(to, "/logged_out") {
+				if to := a.header.Get("Location"); test.to != "" && to != test.to || test.to == "" && !strings.HasPrefix(to, w.base+"/logged_out") {
 					t.Errorf("redirected to %s", to)
 				}
 				if a.header.Get("Cache-Control") != "no-store" || a.header.Get("Referrer-Policy") != "no-referrer" {

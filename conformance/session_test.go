@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,7 +20,7 @@ func (a *agent) cookie(name string) string {
 		a.Fatal(err)
 	}
 	for _, c := range a.client.Jar.Cookies(u) {
-		if c.Name == name {
+		if c.Name == a.cookieName(name) {
 			return c.Value
 		}
 	}
@@ -48,13 +49,13 @@ func TestSession_RotationAtLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	planted := strings.Repeat("A", 43)
-	alice.client.Jar.SetCookies(u, []*http.Cookie{{Name: "exeunt_session", Value: planted, Path: "/"}})
+	alice.client.Jar.SetCookies(u, []*http.Cookie{{Name: w.cookieName("exeunt_session"), Value: planted, Path: "/"}})
 	first := alice.firstSignOn("shop", "alice")
 	secret := alice.cookie("exeunt_session")
 	if secret == planted || len(secret) < 43 {
 		t.Fatalf("session cookie %q", secret)
 	}
-	thief := w.program().with("Cookie", "exeunt_session="+secret)
+	thief := w.program().with("Cookie", w.cookieName("exeunt_session")+"="+secret)
 	if thief.get("/authorize", request("shop", "prompt", "none")).response().Get("code") == "" {
 		t.Fatal("the cookie is not the session")
 	}
@@ -71,16 +72,16 @@ func TestSession_RotationAtLogin(t *testing.T) {
 	if !w.active("shop", first.access) || w.told(first.id) != 0 {
 		t.Error("the first login's tokens died")
 	}
-	if thief.with("Cookie", "exeunt_session="+planted).get("/authorize", request("shop", "prompt", "none")).response().Has("code") {
+	if thief.with("Cookie", w.cookieName("exeunt_session")+"="+planted).get("/authorize", request("shop", "prompt", "none")).response().Has("code") {
 		t.Error("the planted cookie is a session")
 	}
 	// A logout ends it for every copy of the cookie.
 	secret = alice.cookie("exeunt_session")
 	a := alice.once().get("/logout", values("client_id", "shop"))
-	if dropped := a.setCookies()["exeunt_session"]; dropped == nil || dropped.MaxAge >= 0 || dropped.Value != "" {
+	if dropped := a.setCookies()[w.cookieName("exeunt_session")]; dropped == nil || dropped.MaxAge >= 0 || dropped.Value != "" {
 		t.Errorf("the cookie is not dropped: %v", a.header["Set-Cookie"])
 	}
-	if w.program().with("Cookie", "exeunt_session="+secret).get("/authorize", request("shop", "prompt", "none")).response().Has("code") {
+	if w.program().with("Cookie", w.cookieName("exeunt_session")+"="+secret).get("/authorize", request("shop", "prompt", "none")).response().Has("code") {
 		t.Error("a copy of the cookie lives")
 	}
 }
@@ -168,10 +169,8 @@ func TestSession_CookieAttributes(t *testing.T) {
 	for _, scheme := range []string{"http", "https"} {
 		t.Run(scheme, func(t *testing.T) {
 			w := open(t)
-			prefix := ""
 			if scheme == "https" {
 				w = openOn(t, databasetest.Open(t, databasetest.SQLiteURL(t)), "https")
-				prefix = "__Host-"
 			}
 			alice := w.browser()
 			page := alice.get("/login", nil)
@@ -180,12 +179,12 @@ func TestSession_CookieAttributes(t *testing.T) {
 			left := alice.once().get("/logout", values("client_id", "shop")).want(303)
 			want := map[string]answer{"exeunt_browser": page, "exeunt_session": loggedIn, "exeunt_receipt": left}
 			for name, a := range want {
-				c := a.setCookies()[prefix+name]
+				c := a.setCookies()[w.cookieName(name)]
 				if c == nil {
-					t.Errorf("%s is not set: %v", prefix+name, a.header["Set-Cookie"])
+					t.Errorf("%s is not set: %v", w.cookieName(name), a.header["Set-Cookie"])
 					continue
 				}
-				if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || c.Secure != (scheme == "https") {
+				if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != cmp.Or(w.base, "/") || c.Domain != "" || c.Secure != (scheme == "https") {
 					t.Errorf("%s: %s", name, c.Raw)
 				}
 				if len(c.Value) < 43 {
@@ -194,18 +193,18 @@ func TestSession_CookieAttributes(t *testing.T) {
 			}
 			for _, a := range []answer{page, loggedIn, left} {
 				for name, c := range a.setCookies() {
-					if name == prefix+"exeunt_state" { // Session Management 1.0, 3.2: the page for the iframe reads it, and embedded in other sites
+					if name == w.cookieName("exeunt_state") { // Session Management 1.0, 3.2: the page for the iframe reads it, and embedded in other sites
 						if c.HttpOnly || c.Secure != (scheme == "https") || c.Secure != (c.SameSite == http.SameSiteNoneMode) {
 							t.Errorf("%s: %s", name, c.Raw)
 						}
 						continue
 					}
-					if !slices.Contains([]string{prefix + "exeunt_browser", prefix + "exeunt_session", prefix + "exeunt_receipt"}, name) {
+					if !slices.Contains([]string{w.cookieName("exeunt_browser"), w.cookieName("exeunt_session"), w.cookieName("exeunt_receipt")}, name) {
 						t.Errorf("an unknown cookie %s", name)
 					}
 				}
 			}
-			if c := left.setCookies()[prefix+"exeunt_receipt"]; c != nil && c.MaxAge > 15*60 {
+			if c := left.setCookies()[w.cookieName("exeunt_receipt")]; c != nil && c.MaxAge > 15*60 {
 				t.Errorf("receipts for %d seconds", c.MaxAge)
 			}
 			if hsts := page.header.Get("Strict-Transport-Security"); (hsts != "") != (scheme == "https") {
@@ -213,8 +212,8 @@ func TestSession_CookieAttributes(t *testing.T) {
 			}
 			if scheme == "https" {
 				// A cookie of the http kind, which a neighbour may plant, means nothing.
-				secret := loggedIn.setCookies()["__Host-exeunt_session"].Value
-				if w.program().with("Cookie", "exeunt_session="+secret).get("/authorize", request("shop", "prompt", "none")).response().Has("code") {
+				secret := loggedIn.setCookies()[w.cookieName("exeunt_session")].Value
+				if w.program().with("Cookie", w.cookieName("exeunt_session")+"="+secret).get("/authorize", request("shop", "prompt", "none")).response().Has("code") {
 					t.Error("a cookie without the prefix is taken")
 				}
 			}
@@ -238,7 +237,7 @@ func TestSession_Receipts(t *testing.T) {
 	receipt := alice.cookie("exeunt_receipt")
 	id, _, _ := strings.Cut(receipt, ".")
 	for _, forged := range []string{id, id + ".", id + ".x", receipt + "x", "." + receipt} {
-		if a := w.program().with("Cookie", "exeunt_receipt="+forged).get("/logged_out", nil).want(200); strings.Contains(a.body, "The wiki") {
+		if a := w.program().with("Cookie", w.cookieName("exeunt_receipt")+"="+forged).get("/logged_out", nil).want(200); strings.Contains(a.body, "The wiki") {
 			t.Errorf("a forged cookie %q is believed", forged)
 		}
 	}
@@ -271,7 +270,7 @@ func TestBCP_4_7_LoginCSRF(t *testing.T) {
 			t.Fatalf("%s: logged in", name)
 		}
 	}
-	alice.with("Sec-Fetch-Site", "same-origin", "Origin", w.issuer).post("/login", good)
+	alice.with("Sec-Fetch-Site", "same-origin", "Origin", w.origin()).post("/login", good)
 	if alice.cookie("exeunt_session") == "" {
 		t.Error("the real form is refused")
 	}

@@ -38,9 +38,11 @@ func (c *clock) Advance(d time.Duration) { c.ahead.Add(int64(d)) }
 // place is a whole provider behind a real listener, and what receives its logout tokens.
 type place struct {
 	issuer    string
+	base      string // the issuer's path
 	transport http.RoundTripper
 	clock     *clock
 	db        *database.DB
+	config    provider.Config
 	provider  *provider.Provider
 	keyring   *signing.Keyring // signs with the provider's own keys
 	receiver  *receiver
@@ -134,7 +136,7 @@ func openOn(t *testing.T, db *database.DB, scheme string, changes ...func(*provi
 }
 
 func newPlace(ctx context.Context, db *database.DB, scheme string, changes ...func(*provider.Config)) (*place, error) {
-	p := &place{clock: &clock{}, db: db, receiver: newReceiver(), log: &journal{}}
+	p := &place{base: issuerPath, clock: &clock{}, db: db, receiver: newReceiver(), log: &journal{}}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.provider.ServeHTTP(w, r) }))
 	server.Config.ErrorLog = slog.NewLogLogger(p.log.handler(), slog.LevelWarn)
 	address := server.Listener.Addr().String()
@@ -151,7 +153,8 @@ func newPlace(ctx context.Context, db *database.DB, scheme string, changes ...fu
 	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}
-	p.transport = transport
+	p.issuer += p.base
+	p.transport = &fence{place: p, next: transport}
 
 	outgoing, err := logout.NewOutgoing(logout.OutgoingConfig{AllowPrivateNetworks: true})
 	if err != nil {
@@ -169,6 +172,7 @@ func newPlace(ctx context.Context, db *database.DB, scheme string, changes ...fu
 	for _, change := range changes {
 		change(&cfg)
 	}
+	p.config = cfg
 	if p.provider, err = provider.New(ctx, cfg); err != nil {
 		return nil, err
 	}

@@ -113,7 +113,7 @@ func (f *frames) wantBye(t *testing.T, when string) {
 func TestFrontchannelLogout(t *testing.T) {
 	window := chromium(t, profile(t, cookiesInFrames)...)
 	f := &frames{byes: make(chan url.Values, 1), hang: make(chan struct{})}
-	h := newHouse(t, func(h *house) []map[string]any {
+	h := newHouse(t, "", func(h *house) []map[string]any {
 		front := func(name string) map[string]any {
 			return map[string]any{"frontchannel_logout_uri": h.origin(name) + "/frontchannel?kept=a%20b", "frontchannel_logout_session_required": true}
 		}

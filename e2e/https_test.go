@@ -32,8 +32,9 @@ type house struct {
 // origin of a relying party.
 func (h *house) origin(name string) string { return "https://" + name + ".localhost:" + h.rps }
 
-// newHouse starts a provider behind a proxy that terminates TLS. clients are made when all addresses are known; rp serves every relying party.
-func newHouse(t *testing.T, clients func(h *house) []map[string]any, rp http.HandlerFunc) *house {
+// newHouse starts a provider behind a proxy that terminates TLS, its issuer with a path or with "". clients are made when all addresses are
+// known; rp serves every relying party.
+func newHouse(t *testing.T, path string, clients func(h *house) []map[string]any, rp http.HandlerFunc) *house {
 	t.Helper()
 	port, err := driver.FreePort()
 	if err != nil {
@@ -42,7 +43,7 @@ func newHouse(t *testing.T, clients func(h *house) []map[string]any, rp http.Han
 	h := &house{}
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)})
 	proxy.ErrorLog = log.New(io.Discard, "", 0)
-	h.issuer = "https://id.localhost:" + serveTLS(t, proxy)
+	h.issuer = "https://id.localhost:" + serveTLS(t, proxy) + path
 	h.rps = serveTLS(t, rp)
 	h.Process, err = driver.Start(t.Context(), driver.Setup{
 		Binary: binary, Dir: t.TempDir(), Database: databasetest.SQLiteURL(t), Users: 1, Port: port, Registered: clients(h), Extra: map[string]any{"issuer": h.issuer},

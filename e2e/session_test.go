@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -54,11 +55,16 @@ func wantAnswer(t *testing.T, tab context.Context, when, message, want string) {
 // A relying party on another site watches the session: unchanged, changed after a logout, error where there is no cookie. What the iframe's
 // script computes is what the provider computes, for texts of every length.
 func TestSessionManagement(t *testing.T) {
+	t.Run("issuer", func(t *testing.T) { sessionManagement(t, "", "__Host-exeunt_state") })
+	t.Run("issuer with a path", func(t *testing.T) { sessionManagement(t, "/tenants/one", "__Secure-exeunt_state.tenants.one") })
+}
+
+func sessionManagement(t *testing.T, path, cookie string) {
 	window := chromium(t, profile(t, cookiesInFrames)...)
 	var h *house
-	h = newHouse(t, func(h *house) []map[string]any { return []map[string]any{h.registration("watcher", nil)} }, func(w http.ResponseWriter, _ *http.Request) {
+	h = newHouse(t, path, func(h *house) []map[string]any { return []map[string]any{h.registration("watcher", nil)} }, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = fmt.Fprintf(w, watcher, h.issuer, h.issuer, h.issuer)
+		_, _ = fmt.Fprintf(w, watcher, h.issuer, strings.TrimSuffix(h.issuer, path), strings.TrimSuffix(h.issuer, path))
 	})
 	do(t, window, "signing in", chromedp.Navigate(h.authorize("watcher")), chromedp.WaitVisible(id("login-form")), chromedp.SendKeys(id("username"), "user-0"),
 		chromedp.SendKeys(id("password"), driver.Password), chromedp.Click(id("login")), chromedp.WaitVisible(id("ready")))
@@ -79,7 +85,7 @@ func TestSessionManagement(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(t, tab, "opening the provider", chromedp.Navigate(h.issuer+"/"), chromedp.WaitVisible(id("log-out")))
-	checkHashes(t, window, h.origin("watcher"), readState(t, tab))
+	checkHashes(t, window, h.origin("watcher"), readState(t, tab, cookie))
 	if strings.Contains(cookies(t, tab), "session") {
 		t.Error("a script can read the session's cookie")
 	}
@@ -87,7 +93,7 @@ func TestSessionManagement(t *testing.T) {
 	do(t, tab, "logging out in another tab", chromedp.Click(id("log-out")), chromedp.WaitVisible(id("logout")), chromedp.Click(id("logout")), chromedp.WaitVisible(id("sign-in")))
 	wantAnswer(t, window, "after the logout", message, "changed")
 
-	if _, err := chromedp.Run(tab, chromedp.Evaluate[string](`document.cookie = "__Host-exeunt_state=; max-age=0; path=/; secure"`)); err != nil {
+	if _, err := chromedp.Run(tab, chromedp.Evaluate[string](fmt.Sprintf("document.cookie = '%s=; max-age=0; path=%s; secure'", cookie, cmp.Or(path, "/")))); err != nil {
 		t.Fatal(err)
 	}
 	wantAnswer(t, window, "without a cookie", message, "error")
@@ -102,9 +108,9 @@ func cookies(t *testing.T, tab context.Context) string {
 	return text
 }
 
-func readState(t *testing.T, tab context.Context) string {
+func readState(t *testing.T, tab context.Context, cookie string) string {
 	t.Helper()
-	_, state, found := strings.Cut(cookies(t, tab), "__Host-exeunt_state=")
+	_, state, found := strings.Cut(cookies(t, tab), cookie+"=")
 	if !found {
 		t.Fatal("a script cannot read the browser state")
 	}

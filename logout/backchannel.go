@@ -139,14 +139,15 @@ func snippet(text []byte) string {
 	}, strings.ToValidUTF8(string(text), ""))
 }
 
-// plainError drops the method and URL that net/http puts before every error: they are in the receipt already.
+// plainError drops the method and URL that net/http puts before every error: they are in the receipt already. What net/http reports comes
+// from the wire, so it counts against the receiver.
 func plainError(err error) error {
 	var wrapped *url.Error
 	if !errors.As(err, &wrapped) {
 		return err
 	}
 	if wrapped.Timeout() {
-		return errors.New("no answer in time")
+		return &NoAnswerError{Err: errors.New("no answer in time")}
 	}
-	return wrapped.Err
+	return &NoAnswerError{Err: wrapped.Err}
 }

@@ -4,93 +4,173 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// attempt gives each delivery its turn, all at once. It returns a function that waits until what came of them is written.
-func (e *Engine) attempt(ctx context.Context, due []Delivery, p *progress) (written func() error) {
-	errs := make([]error, len(due))
-	var wg sync.WaitGroup
-	for i, d := range due {
-		wg.Add(1)
+// attempt gives each delivery its turn: all receivers beside each other, and each as many at once as it may have in flight. So the number
+// of goroutines depends on the receivers, not on the sessions, and none waits behind another's. The client named first has its turn first.
+// It returns a function that waits until what came of them is written.
+func (e *Engine) attempt(ctx context.Context, due []Delivery, p *progress, first string) (written func() error) {
+	var group sync.WaitGroup
+	group.Add(len(due))
+	var mu sync.Mutex
+	var errs []error
+	done := func(err error) {
+		if err != nil {
+			mu.Lock()
+			errs = append(errs, err)
+			mu.Unlock()
+		}
+		group.Done()
+	}
+	// Whichever goroutine runs first takes the first lane.
+	lanes := lanesOf(due, first)
+	var started atomic.Int64
+	for range lanes {
 		go func() {
-			s := e.turn(ctx, d)
-			p.record(d.ID, s)
-			if s == nil {
-				errs[i] = context.Cause(ctx)
-				wg.Done()
-				return
+			l := lanes[started.Add(1)-1]
+			for d, ok := l.next(); ok; d, ok = l.next() {
+				s := e.turn(ctx, d)
+				p.record(d.ID, s)
+				if s == nil {
+					done(context.Cause(ctx))
+				} else {
+					e.settler.add(*s, done)
+				}
 			}
-			e.settler.add(*s, func(err error) {
-				errs[i] = err
-				wg.Done()
-			})
 		}()
 	}
 	return func() error {
-		wg.Wait()
+		group.Wait()
 		return errors.Join(errs...)
 	}
 }
 
-// turn makes one attempt and decides what becomes of the delivery. It returns nil when ctx ended first: that says nothing about the
-// receiver, so nothing is recorded and the job does it over.
-func (e *Engine) turn(ctx context.Context, d Delivery) *Settlement {
-	notifier, ok := e.notifiers[d.Channel]
-	if !ok {
-		return e.putOff(d, longestRetry, "this node does not know the channel "+string(d.Channel)+"; a newer one does")
+// lane is what one receiver is to be told.
+type lane struct {
+	receiver   Receiver
+	deliveries []Delivery
+	taken      atomic.Int64
+}
+
+func (l *lane) next() (Delivery, bool) {
+	i := int(l.taken.Add(1)) - 1
+	if i >= len(l.deliveries) {
+		return Delivery{}, false
 	}
-	if again, ok := e.limits.acquire(ctx, d.receiver()); !ok {
-		if ctx.Err() != nil {
-			return nil
+	return l.deliveries[i], true
+}
+
+// lanesOf sorts deliveries by receiver, those of the client named first before the others. Each lane is returned as often as it may be
+// worked at once, but first each of them once.
+func lanesOf(due []Delivery, first string) []*lane {
+	index := make(map[Receiver]*lane)
+	var all []*lane
+	for _, d := range due {
+		l := index[d.receiver()]
+		if l == nil {
+			l = &lane{receiver: d.receiver()}
+			index[l.receiver] = l
+			all = append(all, l)
 		}
-		return e.putOff(d, again, "not attempted: the endpoint answers nobody, and others are before this one")
+		l.deliveries = append(l.deliveries, d)
 	}
-	start := e.cfg.Now().UTC()
-	clock := time.Now()
-	answer, err := e.notify(ctx, notifier, d)
-	if err != nil && ctx.Err() != nil {
+	slices.SortStableFunc(all, func(a, b *lane) int {
+		switch {
+		case (a.receiver.ClientID == first) == (b.receiver.ClientID == first):
+			return 0
+		case a.receiver.ClientID == first:
+			return -1
+		}
+		return 1
+	})
+	lanes := slices.Clone(all)
+	for _, l := range all {
+		for range min(len(l.deliveries), maxInFlightPerRP) - 1 {
+			lanes = append(lanes, l)
+		}
+	}
+	return lanes
+}
+
+// turn makes one attempt and decides what becomes of the delivery; one whose receiver is down or full is parked without an attempt. It
+// returns nil when ctx ended first: that says nothing about the receiver, so nothing is recorded and the job does it over.
+func (e *Engine) turn(ctx context.Context, d Delivery) *Settlement {
+	switch {
+	case e.notifiers[d.Channel] == nil:
+		return e.unknown(d)
+	case e.breakers.isOpen(ctx, d.receiver()):
+		return park(d, "not attempted: the endpoint is down; it is probed, and told once it is back")
+	case e.limits.acquire(ctx, d.receiver()):
+		s, _ := e.deliverOne(ctx, d)
+		return s
+	case ctx.Err() != nil:
 		return nil
 	}
+	return park(d, "not attempted: the endpoint answers slowly or not at all, and others are before this one")
+}
+
+// deliverOne makes an attempt whose place in flight is taken, and gives the place back. The error is that of the attempt.
+func (e *Engine) deliverOne(ctx context.Context, d Delivery) (*Settlement, error) {
+	start := e.cfg.Now().UTC()
+	clock := time.Now()
+	answer, err := e.notify(ctx, d)
+	if err != nil && ctx.Err() != nil {
+		return nil, err
+	}
 	a := &Attempt{DeliveryID: d.ID, Number: d.Attempts + 1, At: start, Duration: time.Since(clock), Status: answer.Status, Snippet: answer.Snippet}
+	if err != nil {
+		a.Error = snippet([]byte(err.Error()))
+	}
+	e.breakers.record(ctx, d.receiver(), signOf(err, answer.Status), a.Error)
 	s := &Settlement{Delivery: d, Attempt: a}
 	s.State, s.Rejections, s.NextAt = verdict(d, err, a)
+	s.Parked = s.State == StateRetrying && e.breakers.isOpen(ctx, d.receiver())
 	a.State = s.State
 	e.cfg.Observe.Attempted(ctx, s.after(), *a)
-	return s
+	return s, err
 }
 
 // notify makes the attempt. A panic in it is an error of this delivery alone.
-func (e *Engine) notify(ctx context.Context, notifier Notifier, d Delivery) (answer Answer, err error) {
+func (e *Engine) notify(ctx context.Context, d Delivery) (answer Answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.AttemptTimeout)
 	defer cancel()
-	start := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
 			e.cfg.Logger.ErrorContext(ctx, "panic while delivering", "delivery", d.ID, "panic", r, "stack", string(debug.Stack()))
 			err = errors.New("an internal error; the provider's log has more")
 		}
-		e.limits.release(d.receiver(), time.Since(start), answer.Status != 0)
+		e.limits.release(d.receiver(), answer.Status != 0)
 	}()
-	return notifier.Notify(ctx, d)
+	return e.notifiers[d.Channel].Notify(ctx, d)
 }
 
-// putOff leaves a delivery to its own job after about the given time, without an attempt.
-func (e *Engine) putOff(d Delivery, wait time.Duration, reason string) *Settlement {
-	s := &Settlement{Delivery: d, State: StateRetrying, Rejections: d.Rejections, NextAt: e.cfg.Now().UTC().Add(jitter(wait)), Reason: reason}
+// park leaves a delivery to its receiver's next turn. It keeps its own place in time: those that wait longest go first.
+func park(d Delivery, reason string) *Settlement {
+	return &Settlement{Delivery: d, State: StateRetrying, Parked: true, Rejections: d.Rejections, NextAt: d.NextAt, Reason: reason}
+}
+
+// unknown leaves a delivery to a job of its own, which another node may work.
+func (e *Engine) unknown(d Delivery) *Settlement {
+	s := &Settlement{
+		Delivery: d, State: StateRetrying, Rejections: d.Rejections, NextAt: e.cfg.Now().UTC().Add(jitter(longestRetry)),
+		Reason: "this node does not know the channel " + string(d.Channel) + "; a newer one does",
+	}
 	if s.NextAt.After(d.GiveUpAt) {
 		s.State, s.NextAt = StateDead, time.Time{}
 	}
 	return s
 }
 
-// verdict turns the outcome of an attempt into the delivery's next state.
+// verdict turns the outcome of an attempt into the delivery's next state. A delivery dies when its time is up, not before: the last pause is
+// as long as what is left.
 func verdict(d Delivery, err error, a *Attempt) (state State, rejections int, next time.Time) {
 	if err == nil {
 		return StateDelivered, 0, time.Time{}
 	}
-	a.Error = snippet([]byte(err.Error()))
 	now := a.At.Add(a.Duration)
 	wait := backoff(a.Number)
 	var rejected *RejectedError
@@ -105,8 +185,11 @@ func verdict(d Delivery, err error, a *Attempt) (state State, rejections int, ne
 	case errors.As(err, &retry):
 		wait = min(max(retry.After, firstRetry), longestRetry)
 	}
-	if next = now.Add(wait); next.After(d.GiveUpAt) {
+	if !now.Before(d.GiveUpAt) {
 		return StateDead, rejections, time.Time{}
+	}
+	if next = now.Add(wait); next.After(d.GiveUpAt) {
+		next = d.GiveUpAt
 	}
 	return StateRetrying, rejections, next
 }

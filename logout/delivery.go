@@ -54,8 +54,9 @@ type Delivery struct {
 	Alg     string
 	Private bool // it may be on a private or loopback address
 
-	Attempts   int // made so far
-	Rejections int // consecutive answers that mean "this token is invalid"
+	Attempts   int  // made so far
+	Rejections int  // consecutive answers that mean "this token is invalid"
+	Parked     bool // retrying, but not at a time of its own: it waits until its receiver is there again, or has room
 	CreatedAt  time.Time
 	NextAt     time.Time // when the next attempt is due
 	GiveUpAt   time.Time // no attempt after this
@@ -78,20 +79,21 @@ type Attempt struct {
 	State      State // what the delivery became
 }
 
-// Settlement is the outcome of a delivery's turn: an attempt that was made, or, with a nil Attempt, a turn that was put off.
+// Settlement is the outcome of a delivery's turn: an attempt that was made, or, with a nil Attempt, a turn that passed without one.
 type Settlement struct {
 	Delivery   Delivery // as it was before the turn
 	Attempt    *Attempt
 	State      State
 	Rejections int
-	NextAt     time.Time // for StateRetrying
-	Reason     string    // why the turn was put off
+	NextAt     time.Time // for StateRetrying; of a parked one, its place among the parked
+	Parked     bool      // for StateRetrying: it waits for its receiver's turn instead of one of its own
+	Reason     string    // why there was no attempt
 }
 
 // after returns the delivery as the settlement leaves it.
 func (s Settlement) after() Delivery {
 	d := s.Delivery
-	d.State, d.NextAt, d.Rejections = s.State, s.NextAt, s.Rejections
+	d.State, d.NextAt, d.Rejections, d.Parked = s.State, s.NextAt, s.Rejections, s.Parked
 	if s.Attempt == nil {
 		d.LastError = s.Reason
 	} else {
@@ -136,20 +138,16 @@ type Scope struct {
 
 // Outbox is the durable queue of deliveries.
 type Outbox interface {
-	// Due returns the deliveries that the scope's job is to attempt: of a logout its pending ones; a single one if it is retrying and its
-	// next turn is still the scope's.
+	// Due returns the deliveries that the scope's job is to attempt: of a logout its pending ones; a single one if it is retrying, not
+	// parked, and its next turn is still the scope's.
 	Due(ctx context.Context, scope Scope) ([]Delivery, error)
 
 	// Settle records attempts and moves states in one transaction, by conditional update: a row that somebody else has settled, or that
-	// was given another turn meanwhile, is left alone, except that an acknowledgment always counts (its attempt is recorded all the same). Rows that become retrying get their own job. When nothing
-	// of a logout is pending any more, its insurance job is deleted. It returns how many rows moved.
+	// was given another turn meanwhile, is left alone, except that an acknowledgment always counts (its attempt is recorded all the same).
+	// Rows that become retrying get their own job; those that are parked need none, but their receiver gets a turn if it has none: now, or
+	// when its next probe is due. When nothing of a logout is pending any more, its insurance job is deleted. It returns how many rows
+	// moved.
 	Settle(ctx context.Context, at time.Time, settlements []Settlement) (int, error)
-}
-
-// Receivers keeps what all nodes know of relying parties' endpoints.
-type Receivers interface {
-	// Health returns all of Health but InFlight, of every receiver that was attempted or has open deliveries.
-	Health(ctx context.Context) ([]Health, error)
 }
 
 // Filter selects deliveries. Empty fields match everything.
@@ -174,8 +172,8 @@ type Ledger interface {
 	// Show returns one delivery and its attempts, oldest first; ErrNoDelivery if there is none.
 	Show(ctx context.Context, id string) (Delivery, []Attempt, error)
 
-	// Redeliver makes the matching deliveries that are dead, rejected or retrying due at once, with a fresh period of retries
-	// until giveUpAt. It returns how many.
+	// Redeliver parks the matching deliveries that are dead, rejected or retrying, with a fresh period of retries until giveUpAt, and gives
+	// their receivers a turn at once, be it a probe. It works in batches unless ctx has a transaction, and returns how many.
 	Redeliver(ctx context.Context, f Filter, at, giveUpAt time.Time) (int, error)
 }
 

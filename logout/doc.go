@@ -18,21 +18,36 @@
 //	            │
 //	pending ────┼── anything else ──▶ retrying ──┬─ 2xx ─▶ delivered
 //	 insured by │                      own job   ├─ invalid_request twice ─▶ rejected
-//	 the logout │                                ├─ time is up ─▶ dead
-//	            │                                └─ anything else ─▶ retrying
-//	            └── receiver is stuck, not asked ─▶ retrying
+//	 the logout │                         ▲      ├─ time is up ─▶ dead
+//	            │                         │      └─ anything else ─▶ retrying
+//	            │                         ▼
+//	            └── receiver is down, ─▶ retrying, parked ── its receiver's turn ─▶ as above
+//	                or full               no job
 //
 //	unreachable: the client registered no channel.     superseded: a newer login made the message harmful.
 //	unconfirmed: the front channel; the person's browser was given the client's page, and nobody reports what became of it.
 //
-// Two invariants hold at every commit, and the conformance suite in logouttest checks them: a logout with a pending delivery has its
-// insurance job; a retrying delivery has a job of its own.
+// These invariants hold at every commit, and the conformance suite in logouttest checks them:
+//
+//   - a logout with a pending delivery has its insurance job;
+//   - a retrying delivery has a job of its own, or is parked;
+//   - a receiver for which something is parked has a turn, and a turn has its job.
+//
+// # One receiver, one breaker
+//
+// A receiver is one client's endpoint of one channel. Each has ten places in flight on a node and waits for no other's. Five failures in a
+// row that mean "nobody is there" open its breaker, for all nodes. From then on nothing goes out to it but probes, one at a time over all
+// nodes, later each time, for ever. What it is to be told is parked: a hundred thousand deliveries wait in their rows, with one job for all
+// of them. The first answer closes the breaker, and the backlog follows, oldest first, at Config.BacklogRate. A delivery dies when its own
+// time is up, and not before.
 //
 // # Failures
 //
 //   - The process dies: pending deliveries are attempted by the insurance job, attempt timeout + 5 s after the logout.
-//   - A receiver is down: its delivery is retried with growing, jittered pauses for Config.RetryFor, then dead.
-//   - A receiver hangs: it holds at most ten connections; further deliveries to it are put off without an attempt.
+//   - A receiver fails now and then: the delivery is retried with growing, jittered pauses for Config.RetryFor, then dead.
+//   - A receiver is down: its breaker opens; it hears of everything within minutes after it is back.
+//   - A receiver hangs, or takes seconds for each answer: it holds at most ten places; what does not fit is parked and follows as it can
+//     take it.
 //   - An attempt succeeded but its record did not: the delivery is made again. Receivers see a new token with the same delivery id.
 //
 // Nothing is logged and dropped: every attempt is a row.

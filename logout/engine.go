@@ -34,6 +34,7 @@ type Store interface {
 	Outbox
 	Receivers
 	Ledger
+	Masses
 }
 
 // Config makes an Engine.
@@ -46,7 +47,7 @@ type Config struct {
 
 	// Surviving, if set, finds the participations of sessions that ended before, of which a grant with offline_access survives that the
 	// request's target names. It runs inside the ending transaction for requests that ReachesOffline; the clients leave and are told.
-	// What it returns may contain participations that end right now.
+	// What it returns may contain participations that end right now. If the target has a Part it returns at most its Limit.
 	Surviving func(ctx context.Context, req Request) ([]Participation, error)
 
 	// InEnd, if set, runs inside the transaction that ends sessions, after planning: what it does in ctx happens with the logout or not at
@@ -57,6 +58,7 @@ type Config struct {
 
 	AttemptTimeout time.Duration // Defaults to 10 s.
 	RetryFor       time.Duration // Defaults to 72 h; negative: one attempt only.
+	BacklogRate    int           // deliveries per second that this node takes from all backlogs together. Defaults to 200.
 	Workers        int           // logouts whose first attempts run at once on this node; defaults to 64; see NoEarlyStart
 
 	Now    func() time.Time // Defaults to time.Now.
@@ -69,6 +71,8 @@ type Engine struct {
 	planner   planner
 	notifiers map[Channel]Notifier
 	limits    *limits
+	breakers  *breakers
+	pace      *pace
 	settler   *settler
 	slots     chan struct{}
 
@@ -102,6 +106,9 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = 64
 	}
+	if cfg.BacklogRate <= 0 {
+		cfg.BacklogRate = 200
+	}
 	if cfg.Observe == nil {
 		cfg.Observe = nobody{}
 	}
@@ -114,7 +121,9 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg:       cfg,
 		limits:    newLimits(),
-		settler:   &settler{outbox: cfg.Store, now: cfg.Now, log: cfg.Logger},
+		breakers:  newBreakers(cfg),
+		pace:      &pace{every: time.Second / time.Duration(cfg.BacklogRate)},
+		settler:   newSettler(cfg),
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
 		notifiers: make(map[Channel]Notifier),
@@ -247,11 +256,13 @@ func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
 		go func() {
 			defer e.early.Done()
 			defer e.untrack(plan.LogoutID)
-			written := e.attempt(context.WithoutCancel(ctx), due, p)
+			written := e.attempt(context.WithoutCancel(ctx), due, p, plan.Request.InitiatorClientID)
 			// The place is for talking to relying parties; the record may take its time.
 			<-p.done
 			<-e.slots
-			if err := written(); err != nil {
+			err := written()
+			close(p.written)
+			if err != nil {
 				e.cfg.Logger.WarnContext(ctx, "first attempts are left to the insurance job", "logout", plan.LogoutID, "error", err)
 			}
 		}()
@@ -276,17 +287,25 @@ func (e *Engine) deliver(ctx context.Context, scope Scope) error {
 	if len(due) == 0 {
 		return nil
 	}
-	return e.attempt(ctx, due, newProgress(due))()
+	return e.attempt(ctx, due, newProgress(due), "")()
 }
 
-// Redeliver gives the matching deliveries that are dead, rejected or waiting a new chance at once. It returns how many.
+// Redeliver gives the matching deliveries that are dead, rejected or waiting a new chance: their receivers are told
+// as soon as they take it, in the order and at the rate of any backlog. It returns how many.
 func (e *Engine) Redeliver(ctx context.Context, f Filter) (int, error) {
 	at := e.cfg.Now().UTC()
 	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(e.cfg.RetryFor))
 }
 
+// stopping reports whether Stop was called: then what can go on elsewhere should.
+func (e *Engine) stopping() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closed
+}
+
 // Stop lets the attempts that run finish until ctx is done. What does not finish is done by the insurance job. No early start happens
-// afterwards.
+// afterwards, and jobs that take long come to an end soon.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true

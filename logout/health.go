@@ -8,12 +8,6 @@ import (
 	"time"
 )
 
-// Receiver is one client's endpoint of one channel: what can be down, or slow, by itself.
-type Receiver struct {
-	ClientID string
-	Channel  Channel
-}
-
 // Health is what is known of a receiver.
 type Health struct {
 	ClientID string

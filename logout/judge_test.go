@@ -71,9 +71,13 @@ func jsonHeader() http.Header {
 
 func TestVerdictGivesUp(t *testing.T) {
 	now := time.Now()
-	state, _, _ := verdict(Delivery{GiveUpAt: now.Add(time.Second)}, errors.New("down"), &Attempt{Number: 1, At: now})
-	if state != StateDead {
-		t.Errorf("state %s when the next attempt would be too late, want dead", state)
+	giveUp := now.Add(time.Second)
+	state, _, next := verdict(Delivery{GiveUpAt: giveUp}, errors.New("down"), &Attempt{Number: 1, At: now})
+	if state != StateRetrying || !next.Equal(giveUp) {
+		t.Errorf("%s until %s; want one more attempt when the time is up", state, next)
+	}
+	if state, _, _ = verdict(Delivery{GiveUpAt: giveUp}, errors.New("down"), &Attempt{Number: 2, At: next}); state != StateDead {
+		t.Errorf("state %s when the time is up, want dead", state)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Cause says why sessions end. It decides what dies with them and is shown in receipts and in the audit trail.
@@ -63,6 +64,17 @@ type Target struct {
 
 	Everyone          bool // must be said: an empty target is refused
 	OnlyParticipation bool // the client named by ClientID leaves, its sessions live on; of all people only with Everyone
+
+	Before time.Time `json:",omitzero"` // if set, sessions that began then or later live on
+	Part   Part      `json:",omitzero"` // set by mass logouts: see Mass
+}
+
+// Part narrows the target of a mass logout to one batch.
+type Part struct {
+	MassID  string
+	After   string // session id: only those after it
+	Limit   int    // at most so many, in the order of their ids
+	Offline bool   // no sessions, but participations of sessions that ended before, of which grants with offline_access survive
 }
 
 // Request asks to end sessions. It is the only way in: every handler, command and sweep builds one and gives it to Engine.End.
@@ -77,9 +89,9 @@ type Request struct {
 }
 
 // ReachesOffline reports whether the logout is also about sessions that ended before: those of which a grant with offline_access survives,
-// which dies now and whose client is told now. A single session that has ended stays as it is.
+// which dies now and whose client is told now. A single session that has ended stays as it is. A mass logout comes to them at its end.
 func (r Request) ReachesOffline() bool {
-	return r.Cause.RevokesOffline() && r.Cause != CauseTokenReuse && r.Target.SessionID == ""
+	return r.Cause.RevokesOffline() && r.Cause != CauseTokenReuse && r.Target.SessionID == "" && (r.Target.Part.Limit == 0 || r.Target.Part.Offline)
 }
 
 // ErrInvalidRequest is the parent of every refusal of Validate.
@@ -88,6 +100,7 @@ var ErrInvalidRequest = errors.New("logout: invalid request")
 // Validate refuses a request whose target could end more than its sender meant.
 func (r Request) Validate() error {
 	t := r.Target
+	t.Before, t.Part = time.Time{}, Part{}
 	named := t.SessionID != "" || t.Subject != "" || t.DeviceID != "" || t.ClientID != ""
 	switch {
 	case !r.Cause.Valid():
@@ -99,6 +112,8 @@ func (r Request) Validate() error {
 		return fmt.Errorf("%w: Everyone stands beside a narrower target; choose one", ErrInvalidRequest)
 	case t.OnlyParticipation && (t.ClientID == "" || t.Subject == "" && t.SessionID == "" && !t.Everyone):
 		return fmt.Errorf("%w: OnlyParticipation needs a client, and a subject, a session or Everyone", ErrInvalidRequest)
+	case r.Target.Part != (Part{}) && (t.SessionID != "" || r.Target.Part.Limit <= 0):
+		return fmt.Errorf("%w: Part needs a limit, and has no meaning beside SessionID", ErrInvalidRequest)
 	case t.ExceptSessionID != "" && t.SessionID != "":
 		return fmt.Errorf("%w: ExceptSessionID has no meaning beside SessionID", ErrInvalidRequest)
 	}

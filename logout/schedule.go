@@ -15,20 +15,35 @@ const (
 
 	// rejectedRetry is the pause before an RP that called a token invalid is offered a fresh one.
 	rejectedRetry = time.Minute
-	// stuckRetry is the pause before an RP that answers nobody is asked again for a delivery that was put off.
-	stuckRetry = 5 * time.Second
+)
+
+// A receiver whose breaker is open is probed after about 2 s, then each time twice as late, at most every two minutes: so late it hears at
+// most, once it is back, of what it missed.
+const (
+	firstProbe   = 2 * time.Second
+	longestProbe = 2 * time.Minute
+	probeFactor  = 2
 )
 
 // backoff returns the time between the given attempt, counted from 1, and the next.
 func backoff(attempt int) time.Duration {
-	d := float64(firstRetry)
-	for range attempt - 1 {
-		if d *= retryFactor; d >= float64(longestRetry) {
-			d = float64(longestRetry)
-			break
+	return jitter(grow(firstRetry, longestRetry, retryFactor, attempt-1))
+}
+
+// probeAt returns when a receiver is probed of which so many probes in a row have failed.
+func probeAt(at time.Time, failures int) time.Time {
+	return at.Add(jitter(grow(firstProbe, longestProbe, probeFactor, failures)))
+}
+
+// grow multiplies first by factor so many times, up to longest.
+func grow(first, longest time.Duration, factor float64, times int) time.Duration {
+	d := float64(first)
+	for range times {
+		if d *= factor; d >= float64(longest) {
+			return longest
 		}
 	}
-	return jitter(time.Duration(d))
+	return time.Duration(d)
 }
 
 func jitter(d time.Duration) time.Duration {

@@ -17,9 +17,14 @@ const maxBatch = 500
 
 // settler writes outcomes, those of all logouts together. It runs while there is something to write.
 type settler struct {
-	outbox Outbox
-	now    func() time.Time
-	log    *slog.Logger
+	store interface {
+		Outbox
+		Receivers
+	}
+	now func() time.Time
+	log *slog.Logger
+
+	noted map[Receiver]time.Time // when a success was noted last; of the goroutine that runs
 
 	mu      sync.Mutex
 	waiting []outcome
@@ -30,6 +35,10 @@ type settler struct {
 type outcome struct {
 	Settlement
 	written func(error)
+}
+
+func newSettler(cfg Config) *settler {
+	return &settler{store: cfg.Store, now: cfg.Now, log: cfg.Logger, noted: make(map[Receiver]time.Time)}
 }
 
 // add hands an outcome over. written is called once it is durable, or could not be made so.
@@ -58,6 +67,30 @@ func (s *settler) run() {
 			return
 		}
 		s.write(batch)
+		s.note(batch)
+	}
+}
+
+// noteEvery is how exactly the last success of a receiver is kept, so that keeping it costs nothing.
+const noteEvery = time.Minute
+
+// note keeps when receivers acknowledged something. It belongs to no outcome: a lost note is made up for by the next.
+func (s *settler) note(batch []outcome) {
+	at := s.now().UTC()
+	var receivers []Receiver
+	for _, o := range batch {
+		if r := o.Delivery.receiver(); o.State == StateDelivered && at.Sub(s.noted[r]) >= noteEvery {
+			s.noted[r] = at
+			receivers = append(receivers, r)
+		}
+	}
+	if len(receivers) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.store.Succeeded(ctx, receivers, at); err != nil {
+		s.log.Warn("the time of the last success could not be kept", "receivers", len(receivers), "error", err)
 	}
 }
 
@@ -107,7 +140,7 @@ func (s *settler) try(batch []outcome) error {
 	for i, o := range batch {
 		settlements[i] = o.Settlement
 	}
-	_, err := s.outbox.Settle(ctx, s.now().UTC(), settlements)
+	_, err := s.store.Settle(ctx, s.now().UTC(), settlements)
 	return err
 }
 

@@ -14,10 +14,11 @@ type progress struct {
 	index    map[string]int // of each in receipts, by delivery
 	left     int
 	done     chan struct{} // closed when every delivery has had its turn
+	written  chan struct{} // closed when what came of them is in the table, or could not be written
 }
 
 func newProgress(deliveries []Delivery) *progress {
-	p := &progress{receipts: make([]Receipt, len(deliveries)), index: make(map[string]int, len(deliveries)), done: make(chan struct{})}
+	p := &progress{receipts: make([]Receipt, len(deliveries)), index: make(map[string]int, len(deliveries)), done: make(chan struct{}), written: make(chan struct{})}
 	for i, d := range deliveries {
 		p.receipts[i], p.index[d.ID] = d.Receipt(), i
 		if !d.State.Final() {

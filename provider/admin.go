@@ -9,11 +9,9 @@ import (
 // Admin returns what operators and their machines reach: never put it on a public address.
 func (p *Provider) Admin() http.Handler { return p.admin }
 
-// adminRoutes lists every route of the admin listener.
+// adminRoutes lists every route of the admin listener. They have no base: the issuer is not reached there.
 func (p *Provider) adminRoutes(e *endpoints) *echo.Echo {
 	r := p.router()
-	const get, head = http.MethodGet, http.MethodHead
-	r.Match([]string{get, head}, pathHealthz, e.health.live)
-	r.Match([]string{get, head}, pathReadyz, e.health.ready)
+	e.healthChecks(r)
 	return r
 }

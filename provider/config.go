@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"time"
 
@@ -26,7 +27,7 @@ type User = store.ConfiguredUser
 
 // Config makes a Provider. Durations of 0 mean what their comments say; use the program's configuration for its defaults.
 type Config struct {
-	Issuer     string           // public URL: scheme, host and optional port
+	Issuer     string           // public URL: scheme, host, optional port, optional path of unreserved characters
 	DB         *database.DB     // open and migrated; the provider does not close it
 	Secrets    [][32]byte       // newest first: the first encrypts, all of them decrypt
 	Algorithms []string         // of signatures: RS256, ES256, EdDSA
@@ -50,6 +51,10 @@ type Config struct {
 	Users   []User            // created or updated by Start
 	Clients []identity.Client // created or updated by Start
 
+	// GlobalRevocation says which clients may end everything of a person: by client_id, the domains of those people's e-mail addresses, in
+	// lower case, or "*". It is no metadata of a client, so that no registration can ask for it.
+	GlobalRevocation map[string][]string
+
 	Now    func() time.Time // Defaults to time.Now.
 	Logger *slog.Logger     // Defaults to slog.Default.
 }
@@ -61,6 +66,10 @@ type Logout struct {
 	RetryFor       time.Duration // how long a delivery is retried; 0: not at all
 	Workers        int           // logouts, and retries, that this node works on at once; 0: 64
 }
+
+// plainPath admits paths that everybody writes in the same way. One slash at the end is honoured: it belongs to the issuer's name, and to no
+// endpoint's (Discovery 1.0, 4.1).
+var plainPath = regexp.MustCompile(`^(/[a-zA-Z0-9._~-]*[a-zA-Z0-9_~-][a-zA-Z0-9._~-]*)*/?$`)
 
 // complete sets defaults and refuses what contradicts itself. Errors name the field.
 func (c *Config) complete() error {
@@ -83,8 +92,10 @@ func (c *Config) complete() error {
 	switch {
 	case err != nil, issuer.Host == "", issuer.Scheme != "http" && issuer.Scheme != "https":
 		return fmt.Errorf("provider: Config.Issuer: %q is not an http or https URL", c.Issuer)
-	case issuer.Path != "" && issuer.Path != "/", issuer.RawQuery != "", issuer.Fragment != "":
-		return fmt.Errorf("provider: Config.Issuer: %q has more than scheme, host and port", c.Issuer)
+	case issuer.RawQuery != "", issuer.Fragment != "", issuer.User != nil:
+		return fmt.Errorf("provider: Config.Issuer: %q has more than scheme, host, port and path", c.Issuer)
+	case !plainPath.MatchString(issuer.EscapedPath()):
+		return fmt.Errorf("provider: Config.Issuer: %q has a path of other than plain segments: letters, digits, - . _ and ~", c.Issuer)
 	case c.DB == nil:
 		return errors.New("provider: Config.DB is missing")
 	case len(c.Secrets) == 0:

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/browser"
 )
 
 // maxBody bounds the body of every request: the longest honest one is a form with an id_token_hint.
@@ -78,6 +79,19 @@ func (p *Provider) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 				err = fmt.Errorf("provider: panic: %v", v)
 			}
 		}()
+		return next(c)
+	}
+}
+
+// publish puts the base before the paths of ours that pages link to and that handlers redirect to.
+func (p *Provider) publish(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		browser.SetBase(c, p.base)
+		c.Response().Before(func() {
+			if h := c.Response().Header(); h.Get(echo.HeaderLocation) != "" {
+				h.Set(echo.HeaderLocation, p.base.Public(h.Get(echo.HeaderLocation)))
+			}
+		})
 		return next(c)
 	}
 }

@@ -40,7 +40,48 @@ func (o *Operator) Sessions(ctx context.Context, t logout.Target, limit int) ([]
 	return live, nil
 }
 
-// End ends sessions.
+// End ends sessions, all of them in one transaction: see EndMany.
 func (o *Operator) End(ctx context.Context, req logout.Request) (*logout.Outcome, error) {
 	return o.engine.End(ctx, req)
+}
+
+// EndMany ends sessions at once if they are few, and has them ended by a job of the running provider, or of the next that starts, if they
+// are more than logout.MassAbove or a rate is asked for: at most so many per second, 0 for no bound. Of the two results one is set.
+func (o *Operator) EndMany(ctx context.Context, req logout.Request, rate int) (*logout.Outcome, *logout.Mass, error) {
+	few, err := o.few(ctx, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	if rate == 0 && few {
+		out, err := o.engine.End(ctx, req)
+		return out, nil, err
+	}
+	m, err := o.engine.EndMany(ctx, req, rate)
+	return nil, &m, err
+}
+
+// few reports whether one transaction can end what the request is about: live sessions, and those of which an offline grant survives.
+func (o *Operator) few(ctx context.Context, req logout.Request) (bool, error) {
+	n, err := o.sessions.CountLive(ctx, req.Target, o.cfg.Now().UTC(), logout.MassAbove+1)
+	if err != nil || n > logout.MassAbove {
+		return false, err
+	}
+	req.Target.Part.Limit = logout.MassAbove + 1
+	surviving, err := o.store.Surviving(ctx, req)
+	return n+len(surviving) <= logout.MassAbove, err
+}
+
+// Mass returns a mass logout; logout.ErrNoMass if there is none.
+func (o *Operator) Mass(ctx context.Context, id string) (logout.Mass, error) {
+	return o.engine.Mass(ctx, id)
+}
+
+// Masses returns the newest mass logouts.
+func (o *Operator) Masses(ctx context.Context, limit int) ([]logout.Mass, error) {
+	return o.engine.Masses(ctx, limit)
+}
+
+// CancelMass stops a mass logout; what has ended stays so.
+func (o *Operator) CancelMass(ctx context.Context, id string) (logout.Mass, error) {
+	return o.engine.CancelMass(ctx, id)
 }

@@ -70,11 +70,18 @@ func (o *Operator) CreateUser(ctx context.Context, u User) (identity.User, error
 // SetPassword changes a user's password and, in the same transaction, ends their sessions and revokes their offline grants: whoever
 // knew the old one is out.
 func (o *Operator) SetPassword(ctx context.Context, user identity.User, password string, actor logout.Actor) (*logout.Outcome, error) {
+	return o.ChangePassword(ctx, user, password, "", actor)
+}
+
+// ChangePassword is SetPassword for a person who does it in a session of theirs: that one, and the offline grants that came of it, live on.
+// identity.ErrPasswordTooLong.
+func (o *Operator) ChangePassword(ctx context.Context, user identity.User, password, sessionID string, actor logout.Actor) (*logout.Outcome, error) {
 	hash, err := o.passwords.Hash(ctx, password)
 	if err != nil {
 		return nil, err
 	}
-	return o.endWith(ctx, logout.CausePasswordChanged, audit.KindUserPasswordChanged, user, actor, func(ctx context.Context) error {
+	target := logout.Target{Subject: user.ID, ExceptSessionID: sessionID}
+	return o.endWith(ctx, audit.KindUserPasswordChanged, user, logout.Request{Cause: logout.CausePasswordChanged, Actor: actor, Target: target}, func(ctx context.Context) error {
 		return o.store.Users.ChangePassword(ctx, user.ID, hash)
 	})
 }
@@ -82,7 +89,7 @@ func (o *Operator) SetPassword(ctx context.Context, user identity.User, password
 // DisableUser keeps a user from logging in and, in the same transaction, ends their sessions and revokes their offline grants. It may be
 // repeated.
 func (o *Operator) DisableUser(ctx context.Context, user identity.User, actor logout.Actor) (*logout.Outcome, error) {
-	return o.endWith(ctx, logout.CauseUserDisabled, audit.KindUserDisabled, user, actor, func(ctx context.Context) error {
+	return o.endWith(ctx, audit.KindUserDisabled, user, logout.Request{Cause: logout.CauseUserDisabled, Actor: actor, Target: logout.Target{Subject: user.ID}}, func(ctx context.Context) error {
 		_, err := o.store.Users.SetDisabled(ctx, user.ID, o.cfg.Now().UTC())
 		return err
 	})
@@ -107,24 +114,24 @@ func (o *Operator) DeleteUser(ctx context.Context, user identity.User, actor log
 		return nil, fmt.Errorf("user %q is in the configuration file, and would be created again at the next start; remove the entry from `users` first, or disable the user",
 			user.Username)
 	}
-	return o.endWith(ctx, logout.CauseUserDeleted, audit.KindUserDeleted, user, actor, func(ctx context.Context) error {
+	return o.endWith(ctx, audit.KindUserDeleted, user, logout.Request{Cause: logout.CauseUserDeleted, Actor: actor, Target: logout.Target{Subject: user.ID}}, func(ctx context.Context) error {
 		return o.store.Users.Delete(ctx, user.ID)
 	})
 }
 
 // endWith makes a change and ends the user's sessions for it, both or neither. The change comes first: it takes the user's row, for which
 // a login that is about to start a session waits (see identity.Users.Lock).
-func (o *Operator) endWith(ctx context.Context, cause logout.Cause, kind audit.Kind, user identity.User, actor logout.Actor, change func(context.Context) error) (*logout.Outcome, error) {
+func (o *Operator) endWith(ctx context.Context, kind audit.Kind, user identity.User, req logout.Request, change func(context.Context) error) (*logout.Outcome, error) {
 	var out *logout.Outcome
 	err := o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
 		if err := change(ctx); err != nil {
 			return err
 		}
-		if err := o.trail.Record(ctx, audit.User(kind, actor, user.ID, user.Username)); err != nil {
+		if err := o.trail.Record(ctx, audit.User(kind, req.Actor, user.ID, user.Username)); err != nil {
 			return err
 		}
 		var err error
-		out, err = o.End(ctx, logout.Request{Cause: cause, Actor: actor, Target: logout.Target{Subject: user.ID}})
+		out, err = o.End(ctx, req)
 		return err
 	})
 	return out, err

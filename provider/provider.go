@@ -36,7 +36,9 @@ type Provider struct {
 	trail     *audit.Trail
 	alerts    alerts
 	pages     *browser.Renderer
-	echo      *echo.Echo
+	base      browser.Base
+	echo      *echo.Echo // what is below the base
+	outside   *echo.Echo // what is not
 	admin     *echo.Echo
 	work      work
 }
@@ -50,13 +52,13 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine, trail: o.trail}
+	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine, trail: o.trail, base: browser.NewBase(cfg.Issuer)}
 	p.alerts = newAlerts(cfg, p.store)
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err
 	}
-	p.echo, p.admin = p.routes(e), p.adminRoutes(e)
+	p.echo, p.outside, p.admin = p.routes(e), p.neighbours(e), p.adminRoutes(e)
 	return p, nil
 }
 
@@ -64,7 +66,13 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 func (p *Provider) Engine() *logout.Engine { return p.engine }
 
 // ServeHTTP implements http.Handler.
-func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.echo.ServeHTTP(w, r) }
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if inside, ok := p.base.Strip(r); ok {
+		p.echo.ServeHTTP(w, inside)
+		return
+	}
+	p.outside.ServeHTTP(w, r)
+}
 
 // endpoints holds one handler per endpoint.
 type endpoints struct {
@@ -80,6 +88,7 @@ type endpoints struct {
 	check      *protocol.CheckSession
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
+	revocation *protocol.GlobalRevocation
 	login      *web.Login
 	consent    *web.Consent
 	home       *web.Home
@@ -98,7 +107,7 @@ func (p *Provider) endpoints() (*endpoints, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.pages, err = browser.NewRenderer(templates.FS, assets, product); err != nil {
+	if p.pages, err = browser.NewRenderer(templates.FS, assets, product, p.base); err != nil {
 		return nil, err
 	}
 	e := &endpoints{assets: &web.Assets{Files: assets}, health: &health{db: p.cfg.DB}}
@@ -114,7 +123,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	settings := protocol.Settings{
 		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
 		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
-		Audit: p.trail,
+		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0, Audit: p.trail,
 	}
 	keeper, err := protocol.NewKeeper(p.cfg.Secrets, p.cfg.Now)
 	if err != nil {
@@ -169,6 +178,10 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
 	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Tx: p.cfg.DB}
 	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Tx: p.cfg.DB}
+	e.revocation = &protocol.GlobalRevocation{
+		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
+		Engine: p.engine, Tx: p.cfg.DB,
+	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
 	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Tx: p.cfg.DB}
 	return nil

@@ -8,10 +8,11 @@ import (
 	"github.com/exeunt-id/exeunt/provider/protocol"
 )
 
-// routes lists every route with its methods. Other methods get 405 with Allow. HEAD is listed where a GET changes nothing; the logout
-// endpoints are not among those.
+// routes lists every route below the issuer, with its methods. Other methods get 405 with Allow. HEAD is listed where a GET changes nothing;
+// the logout endpoints are not among those.
 func (p *Provider) routes(e *endpoints) *echo.Echo {
 	r := p.router()
+	r.Use(p.publish)
 	const get, post, head = http.MethodGet, http.MethodPost, http.MethodHead
 
 	// For applications; pages of any origin may read these.
@@ -27,8 +28,8 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)
-	r.Match([]string{get, head}, pathHealthz, e.health.live)
-	r.Match([]string{get, head}, pathReadyz, e.health.ready)
+	r.POST(protocol.PathGlobalRevocation, e.revocation.Post)
+	e.healthChecks(r)
 
 	// For people.
 	r.Match([]string{get, post}, protocol.PathAuthorize, e.authorize.Handle)
@@ -58,10 +59,25 @@ func (p *Provider) router() *echo.Echo {
 	return r
 }
 
+// neighbours lists what is served beside the issuer's path, if it has one: whoever asks for the health of this node knows its address, but
+// not always that path. Everything else there is not ours.
+func (p *Provider) neighbours(e *endpoints) *echo.Echo {
+	r := p.router()
+	r.Use(p.publish) // its pages lead home
+	e.healthChecks(r)
+	return r
+}
+
+func (e *endpoints) healthChecks(r *echo.Echo) {
+	methods := []string{http.MethodGet, http.MethodHead}
+	r.Match(methods, pathHealthz, e.health.live)
+	r.Match(methods, pathReadyz, e.health.ready)
+}
+
 // forApplications lists the paths whose errors are JSON. Everything else is seen by people, and its errors are pages.
 var forApplications = map[string]bool{
 	protocol.PathDiscovery: true, protocol.PathKeys: true, protocol.PathToken: true, protocol.PathUserinfo: true, protocol.PathRevoke: true,
-	protocol.PathIntrospect: true, protocol.PathAPILogout: true, pathHealthz: true, pathReadyz: true,
+	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, pathHealthz: true, pathReadyz: true,
 }
 
 // open registers a route that pages of every origin may call by script, without credentials: what they send, they must have been given.

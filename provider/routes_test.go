@@ -123,7 +123,7 @@ func TestFailuresStayInside(t *testing.T) {
 func TestConfigRefused(t *testing.T) {
 	db := openDB(t)
 	for field, cfg := range map[string]provider.Config{
-		"Config.Issuer":  {Issuer: "https://id.example.com/path", DB: db},
+		"Config.Issuer":  {Issuer: "https://id.example.com/a%2Fb", DB: db},
 		"Config.DB":      {Issuer: "https://id.example.com"},
 		"Config.Secrets": {Issuer: "https://id.example.com", DB: db},
 	} {

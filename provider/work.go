@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/provider/alert"
 )
@@ -85,7 +86,7 @@ func (p *Provider) sync(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, keys...); err != nil {
+		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, p.passwordChanged, keys...); err != nil {
 			return err
 		}
 	}
@@ -97,6 +98,14 @@ func (p *Provider) sync(ctx context.Context) error {
 		p.cfg.Logger.WarnContext(ctx, "clients are no longer in the configuration; they stay until they are deleted", "clients", removed)
 	}
 	return nil
+}
+
+// passwordChanged ends the sessions of somebody whose password is another in the configuration than it was.
+func (p *Provider) passwordChanged(ctx context.Context, userID string) error {
+	_, err := p.engine.End(ctx, logout.Request{
+		Cause: logout.CausePasswordChanged, Actor: logout.Actor{Kind: "system"}, Target: logout.Target{Subject: userID},
+	})
+	return err
 }
 
 // every runs fn at once and then at each interval until ctx is done.

@@ -143,7 +143,7 @@ func (p *Process) Restart(ctx context.Context) error {
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for !answers(ctx, "http://"+p.Address()+"/.well-known/openid-configuration") {
+	for !answers(ctx, "http://"+p.Address()+"/readyz") {
 		select {
 		case <-p.ended:
 			return fmt.Errorf("%w: %w: %s", ErrStopped, p.exit, p.log)

@@ -24,6 +24,7 @@ type deliveryRow struct {
 	Private    bool
 	Attempts   int
 	Rejections int
+	Parked     bool
 	CreatedAt  int64 `gorm:"autoCreateTime:false"`
 	NextAt     int64
 	GiveUpAt   int64
@@ -49,6 +50,7 @@ var delivery = []column{
 	{"private", "BOOLEAN"},
 	{"attempts", "BIGINT"},
 	{"rejections", "BIGINT"},
+	{"parked", "BOOLEAN"},
 	{"created_at", "BIGINT"},
 	{"next_at", "BIGINT"},
 	{"give_up_at", "BIGINT"},
@@ -62,7 +64,7 @@ var deliveryColumns = names("", delivery)
 func deliveryRecord(d logout.Delivery) []any {
 	return []any{
 		d.ID, d.LogoutID, d.ClientID, d.Channel, d.State, d.Cause, d.SessionID,
-		d.SID, d.Subject, d.Event, d.Payload, d.URI, d.Alg, d.Private, d.Attempts, d.Rejections, database.Micros(d.CreatedAt),
+		d.SID, d.Subject, d.Event, d.Payload, d.URI, d.Alg, d.Private, d.Attempts, d.Rejections, d.Parked, database.Micros(d.CreatedAt),
 		database.Micros(d.NextAt), database.Micros(d.GiveUpAt), database.NullMicros(d.SettledAt), d.LastStatus, d.LastError,
 	}
 }
@@ -70,7 +72,7 @@ func deliveryRecord(d logout.Delivery) []any {
 func (r deliveryRow) delivery() logout.Delivery {
 	return logout.Delivery{
 		ID: r.ID, LogoutID: r.LogoutID, ClientID: r.ClientID, Channel: logout.Channel(r.Channel), State: logout.State(r.State), Cause: logout.Cause(r.Cause),
-		SessionID: r.SessionID, SID: r.SID, Subject: r.Subject, Event: r.Event, Payload: r.Payload, URI: r.URI, Alg: r.Alg, Private: r.Private, Attempts: r.Attempts, Rejections: r.Rejections,
+		SessionID: r.SessionID, SID: r.SID, Subject: r.Subject, Event: r.Event, Payload: r.Payload, URI: r.URI, Alg: r.Alg, Private: r.Private, Attempts: r.Attempts, Rejections: r.Rejections, Parked: r.Parked,
 		CreatedAt: database.Time(r.CreatedAt), NextAt: database.Time(r.NextAt), GiveUpAt: database.Time(r.GiveUpAt),
 		SettledAt: database.NullTime(r.SettledAt), LastStatus: r.LastStatus, LastError: r.LastError,
 	}

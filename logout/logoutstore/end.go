@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +24,10 @@ func (s *Store) End(ctx context.Context, id string, req logout.Request, at time.
 	var p *logout.Plan
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
 		mark := s.endSessions
-		if req.Target.OnlyParticipation {
+		switch {
+		case req.Target.Part.Offline:
+			mark = s.endNothing
+		case req.Target.OnlyParticipation:
 			mark = s.endParticipations
 		}
 		ended, leaving, err := mark(ctx, id, req, at)
@@ -44,11 +48,16 @@ func (s *Store) End(ctx context.Context, id string, req logout.Request, at time.
 // AfterTx implements logout.Ender.
 func (s *Store) AfterTx(ctx context.Context, fn func(committed bool)) { s.db.AfterTx(ctx, fn) }
 
+// endNothing is for what outlived sessions: the plan finds it.
+func (s *Store) endNothing(context.Context, string, logout.Request, time.Time) ([]logout.Session, []logout.Participation, error) {
+	return nil, nil, nil
+}
+
 func (s *Store) endSessions(ctx context.Context, id string, req logout.Request, at time.Time) ([]logout.Session, []logout.Participation, error) {
 	where, args := target(req, at)
 	if req.Target.SessionID == "" {
 		// Several rows are locked in one order, so that two such logouts cannot wait for each other.
-		where = "id IN (SELECT id FROM logout_sessions WHERE " + where + " ORDER BY id" + s.lock("UPDATE") + ")"
+		where = "id IN (SELECT id FROM logout_sessions WHERE " + where + " ORDER BY id" + limit(req) + s.lock("UPDATE") + ")"
 	}
 	var rows []sessionRow
 	res := s.db.Writer(ctx).Raw("UPDATE logout_sessions SET ended_at = ?, logout_id = ? WHERE "+where+" RETURNING "+sessionColumns,
@@ -110,10 +119,24 @@ func target(req logout.Request, at time.Time) (string, []any) {
 	if t.ExceptSessionID != "" {
 		add("id <> ?", t.ExceptSessionID)
 	}
+	if !t.Before.IsZero() {
+		add("created_at < ?", database.Micros(t.Before))
+	}
+	if t.Part.After != "" {
+		add("id > ?", t.Part.After)
+	}
 	if req.Cause == logout.CauseIdle || req.Cause == logout.CauseExpired {
 		add("(idle_until <= ? OR expires_at <= ?)", database.Micros(at), database.Micros(at))
 	}
 	return strings.Join(conditions, " AND "), args
+}
+
+// limit bounds the sessions of a part.
+func limit(req logout.Request) string {
+	if n := req.Target.Part.Limit; n > 0 {
+		return " LIMIT " + strconv.Itoa(n)
+	}
+	return ""
 }
 
 type logoutRow struct {

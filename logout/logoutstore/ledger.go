@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 )
@@ -74,32 +72,34 @@ func (s *Store) Show(ctx context.Context, id string) (logout.Delivery, []logout.
 	return found[0], attempts, nil
 }
 
-// Redeliver implements logout.Ledger. A retrying delivery gets a new turn, which makes the job of its old one find nothing.
+// redeliverBatch bounds one transaction of Redeliver, so that SQLite's only writer is free again soon.
+const redeliverBatch = 1000
+
+// Redeliver implements logout.Ledger. What it parks gets no job of its own, however much it is; the job of an old turn finds nothing.
 func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt time.Time) (int, error) {
 	where, args := conditions(f)
-	at = database.Time(database.Micros(at))
 	count := 0
-	err := s.db.Tx(ctx, func(ctx context.Context) error {
-		var open []string
-		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = 'retrying', rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
-			"WHERE state IN ('dead', 'rejected', 'retrying') AND "+where+" RETURNING id",
-			append([]any{database.Micros(at), database.Micros(giveUpAt)}, args...)...).Scan(&open)
-		if res.Error != nil {
-			return fmt.Errorf("logoutstore: redelivering: %w", res.Error)
-		}
-		count = len(open)
-		for len(open) > 0 {
-			n := min(len(open), chunk)
-			jobs := make([]river.InsertManyParams, n)
-			for i, id := range open[:n] {
-				jobs[i] = newRetryJob(id, at, at)
+	for after := ""; ; {
+		var batch []struct{ ID, ClientID, Channel string }
+		err := s.db.Tx(ctx, func(ctx context.Context) error {
+			res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = 'retrying', parked = TRUE, rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
+				"WHERE id IN (SELECT id FROM logout_deliveries WHERE state IN ('dead', 'rejected', 'retrying') AND id > ? AND "+where+" ORDER BY id LIMIT ?"+s.lock("UPDATE")+
+				") RETURNING id, client_id, channel", append(append([]any{database.Micros(at), database.Micros(giveUpAt), after}, args...), redeliverBatch)...).Scan(&batch)
+			if res.Error != nil {
+				return fmt.Errorf("logoutstore: redelivering: %w", res.Error)
 			}
-			if _, err := s.db.Enqueue(ctx, jobs...); err != nil {
-				return err
+			receivers := make([]logout.Receiver, len(batch))
+			for i, d := range batch {
+				after = max(after, d.ID)
+				receivers[i] = logout.Receiver{ClientID: d.ClientID, Channel: logout.Channel(d.Channel)}
 			}
-			open = open[n:]
+			return s.arm(ctx, at, receivers, true)
+		})
+		if err != nil {
+			return count, err
 		}
-		return nil
-	})
-	return count, err
+		if count += len(batch); len(batch) < redeliverBatch {
+			return count, nil
+		}
+	}
 }

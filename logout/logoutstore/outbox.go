@@ -16,7 +16,7 @@ import (
 func (s *Store) Due(ctx context.Context, scope logout.Scope) ([]logout.Delivery, error) {
 	query, args := "logout_id = ? AND state = 'pending' ORDER BY id", []any{scope.LogoutID}
 	if scope.DeliveryID != "" {
-		query, args = "id = ? AND state = 'retrying' AND next_at = ?", []any{scope.DeliveryID, database.Micros(scope.NextAt)}
+		query, args = "id = ? AND state = 'retrying' AND next_at = ? AND NOT parked", []any{scope.DeliveryID, database.Micros(scope.NextAt)}
 	}
 	var rows []deliveryRow
 	res := s.db.Reader(ctx).Raw("SELECT "+deliveryColumns+" FROM logout_deliveries WHERE "+query, args...).Scan(&rows)
@@ -52,7 +52,16 @@ func (s *Store) settle(ctx context.Context, at time.Time, settlements []logout.S
 	if err := s.enqueueRetries(ctx, at, moved); err != nil {
 		return 0, err
 	}
-	return len(moved), s.dropInsurance(ctx, moved)
+	if err := s.dropInsurance(ctx, moved); err != nil {
+		return 0, err
+	}
+	var parked []logout.Receiver
+	for _, st := range moved {
+		if st.Parked {
+			parked = append(parked, logout.Receiver{ClientID: st.Delivery.ClientID, Channel: st.Delivery.Channel})
+		}
+	}
+	return len(moved), s.arm(ctx, at, parked, false)
 }
 
 func (s *Store) recordAttempts(ctx context.Context, settlements []logout.Settlement) error {
@@ -83,6 +92,7 @@ var outcome = []column{
 	{"state", "TEXT"},
 	{"attempts", "BIGINT"},
 	{"rejections", "BIGINT"},
+	{"parked", "BOOLEAN"},
 	{"next_at", "BIGINT"},
 	{"settled_at", "BIGINT"},
 	{"last_status", "BIGINT"},
@@ -101,7 +111,7 @@ func outcomeRecord(at time.Time) func(st logout.Settlement) []any {
 		}
 		return []any{
 			d.ID, d.Attempts, database.Micros(d.NextAt),
-			st.State, attempts, st.Rejections, database.Micros(next), settled, status, message,
+			st.State, attempts, st.Rejections, st.Parked, database.Micros(next), settled, status, message,
 		}
 	}
 }
@@ -120,7 +130,7 @@ func (s *Store) move(ctx context.Context, at time.Time, settlements []logout.Set
 		with, from, state = "WITH v AS MATERIALIZED (SELECT * FROM "+from+") ", "v", "+logout_deliveries.state"
 	}
 	var found []string
-	res := s.db.Writer(ctx).Raw(with+"UPDATE logout_deliveries SET state = v.state, attempts = v.attempts, rejections = v.rejections, next_at = v.next_at, "+
+	res := s.db.Writer(ctx).Raw(with+"UPDATE logout_deliveries SET state = v.state, attempts = v.attempts, rejections = v.rejections, parked = v.parked, next_at = v.next_at, "+
 		"settled_at = v.settled_at, last_status = v.last_status, last_error = v.last_error FROM "+from+
 		" WHERE logout_deliveries.id = v.id AND logout_deliveries.attempts = v.made AND (logout_deliveries.next_at = v.turn OR v.state = 'delivered') "+
 		"AND "+state+" IN ('pending', 'retrying') RETURNING logout_deliveries.id", text).Scan(&found)
@@ -139,7 +149,7 @@ func (s *Store) move(ctx context.Context, at time.Time, settlements []logout.Set
 func (s *Store) enqueueRetries(ctx context.Context, at time.Time, moved []logout.Settlement) error {
 	var jobs []river.InsertManyParams
 	for _, st := range moved {
-		if st.State == logout.StateRetrying {
+		if st.State == logout.StateRetrying && !st.Parked {
 			jobs = append(jobs, newRetryJob(st.Delivery.ID, st.NextAt, at))
 		}
 	}

@@ -20,7 +20,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// insured checks the two invariants of the logout package's documentation against the queue's own table.
+// insured checks the invariants of the logout package's documentation against the queue's own table.
 func insured(t *testing.T, db *database.DB) {
 	t.Helper()
 	argument := func(name string) string {
@@ -33,7 +33,13 @@ func insured(t *testing.T, db *database.DB) {
 	for what, query := range map[string]string{
 		"logouts with a pending delivery and no insurance job": `SELECT count(DISTINCT logout_id) FROM logout_deliveries d WHERE state = 'pending' AND NOT EXISTS
 			(SELECT 1 FROM river_job j WHERE j.kind = 'logout_insurance' AND ` + argument("logout_id") + ` = d.logout_id AND ` + open + `)`,
-		"retrying deliveries without a job of their own": `SELECT count(*) FROM logout_deliveries d WHERE state = 'retrying' AND NOT EXISTS
+		"parked deliveries that are not retrying": `SELECT count(*) FROM logout_deliveries WHERE parked AND state <> 'retrying'`,
+		"receivers with parked deliveries and no turn": `SELECT count(*) FROM (SELECT DISTINCT client_id, channel FROM logout_deliveries WHERE parked) AS p WHERE NOT EXISTS
+			(SELECT 1 FROM logout_receivers r WHERE r.client_id = p.client_id AND r.channel = p.channel AND r.turn_at IS NOT NULL)`,
+		"receivers with a turn and no job for it": `SELECT count(*) FROM logout_receivers r WHERE turn_at IS NOT NULL AND NOT EXISTS
+			(SELECT 1 FROM river_job j WHERE j.kind = 'logout_receiver' AND ` + argument("client_id") + ` = r.client_id AND ` + argument("channel") + ` = r.channel
+			AND CAST(` + argument("turn_at") + ` AS BIGINT) = r.turn_at AND ` + open + `)`,
+		"retrying deliveries without a job of their own": `SELECT count(*) FROM logout_deliveries d WHERE state = 'retrying' AND NOT parked AND NOT EXISTS
 			(SELECT 1 FROM river_job j WHERE j.kind = 'logout_retry' AND ` + argument("delivery_id") + ` = d.id AND CAST(` + argument("next_at") + ` AS BIGINT) = d.next_at AND ` + open + `)`,
 	} {
 		var n int

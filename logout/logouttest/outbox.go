@@ -71,10 +71,13 @@ func testRedeliver(t *testing.T, s Opened) {
 	if err != nil || n != 1 {
 		t.Fatalf("Redeliver = %d, %v; want only the dead one", n, err)
 	}
-	due, err := s.Store.Due(t.Context(), logout.Scope{DeliveryID: p.Deliveries[0].ID, NextAt: at})
+	parked, err := s.Store.Parked(t.Context(), backchannel("shop"), 10)
 	must(t, err)
-	if len(due) != 1 || !due[0].GiveUpAt.Equal(at.Add(time.Hour)) {
-		t.Errorf("due = %+v", due)
+	if len(parked) != 1 || parked[0].State != logout.StateRetrying || !parked[0].GiveUpAt.Equal(at.Add(time.Hour)) || !parked[0].SettledAt.IsZero() {
+		t.Errorf("parked = %+v", parked)
+	}
+	if turn, err := s.Store.BeginTurn(t.Context(), backchannel("shop"), at, at, at.Add(time.Minute)); err != nil || turn == nil {
+		t.Errorf("its receiver's turn is not due: %v, %v", turn, err)
 	}
 	if _, _, err := s.Store.Show(t.Context(), "nothing"); !errors.Is(err, logout.ErrNoDelivery) {
 		t.Errorf("Show of an unknown delivery = %v", err)
@@ -104,10 +107,15 @@ func testRedeliverDuringAttempt(t *testing.T, s Opened) {
 		t.Errorf("the late outcomes moved %d, %v; want only the acknowledged one", moved, err)
 	}
 	for i, want := range []int{1, 0} {
-		due, err := s.Store.Due(t.Context(), logout.Scope{DeliveryID: p.Deliveries[i].ID, NextAt: at})
+		parked, err := s.Store.Parked(t.Context(), backchannel(p.Deliveries[i].ClientID), 10)
 		must(t, err)
-		if len(due) != want {
-			t.Errorf("delivery %d: %d due at its new turn, want %d", i, len(due), want)
+		if len(parked) != want {
+			t.Errorf("delivery %d: %d parked, want %d", i, len(parked), want)
+		}
+		due, err := s.Store.Due(t.Context(), logout.Scope{DeliveryID: p.Deliveries[i].ID, NextAt: next})
+		must(t, err)
+		if len(due) != 0 {
+			t.Errorf("delivery %d: its old turn is still due", i)
 		}
 	}
 }

@@ -21,8 +21,8 @@ type Opened struct {
 	// Tx runs fn in one transaction of the store.
 	Tx func(ctx context.Context, fn func(ctx context.Context) error) error
 
-	// Insured fails the test unless every logout with a pending delivery has its insurance job and every retrying delivery a job of its
-	// own.
+	// Insured fails the test unless every logout with a pending delivery has its insurance job, every retrying delivery a job of its own
+	// or, if it is parked, its receiver a turn, and every turn a job.
 	Insured func(t *testing.T)
 }
 
@@ -45,7 +45,12 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"redeliver during an attempt", testRedeliverDuringAttempt},
 		{"doubled outcome", testDoubledOutcome},
 		{"lapsed", testLapsed},
+		{"parked", testParked},
+		{"breaker", testBreaker},
+		{"one turn", testOneTurn},
+		{"parking against the end of a turn", testParkingAgainstEnd},
 		{"health", testHealth},
+		{"mass", testMass},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t)
@@ -211,6 +216,7 @@ func testTargets(t *testing.T, s Opened) {
 	laptop := start(t, s, "alice", "shop")
 	office := start(t, s, "alice", "bank")
 	bob := start(t, s, "bob", "shop")
+	late := start(t, s, "carol", "shop")
 	for _, test := range []struct {
 		name   string
 		target logout.Target
@@ -219,8 +225,11 @@ func testTargets(t *testing.T, s Opened) {
 		{"device", logout.Target{DeviceID: "phone"}, []string{phone.ID}},
 		{"subject at client", logout.Target{Subject: "alice", ClientID: "shop"}, []string{laptop.ID}},
 		{"all but one", logout.Target{Subject: "alice", ExceptSessionID: office.ID}, nil},
-		{"client", logout.Target{ClientID: "shop"}, []string{bob.ID}},
-		{"everyone", logout.Target{Everyone: true}, []string{office.ID}},
+		{"a part of a client's", logout.Target{ClientID: "shop", Part: logout.Part{Limit: 1}}, []string{bob.ID}},
+		{"everyone of before", logout.Target{Everyone: true, Before: epoch}, nil},
+		{"a part", logout.Target{Everyone: true, Before: epoch.Add(time.Microsecond), Part: logout.Part{Limit: 1, After: laptop.ID}}, []string{office.ID}},
+		{"nothing but what outlived sessions", logout.Target{Everyone: true, Part: logout.Part{Limit: 1, Offline: true}}, nil},
+		{"everyone", logout.Target{Everyone: true}, []string{late.ID}},
 	} {
 		p, err := end(t.Context(), s, logout.CauseAdmin, test.target)
 		must(t, err)

@@ -14,7 +14,7 @@ const AssetPrefix = "/static/"
 // Asset is one static file.
 type Asset struct {
 	Name        string // such as exeunt.css
-	URL         string // path with the content's hash, so that it may be cached for ever
+	URL         string // path below the Base, with the content's hash, so that it may be cached for ever
 	ContentType string
 	Hash        string // first 16 hexadecimal digits of the content's SHA-256
 	Body        []byte

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -21,12 +22,19 @@ type Cookies struct {
 
 	origin string // of the issuer: scheme://host[:port]
 	secure bool
+	path   string
 	prefix string
+	suffix string
 }
 
 // NewCookies returns the cookies of an issuer (its URL). An https issuer gets Secure cookies with the prefix __Host-, which a
 // neighbouring subdomain can neither read nor plant (RFC 6265bis, 4.1.3.2); an http issuer, which can only be a loopback one, gets
 // plain names because browsers refuse the prefix there.
+//
+// The prefix wants the path "/". An issuer with a path shares its host, so its cookies have that path instead, and their names the prefix
+// __Secure-: what else is served on the host must not be sent the secrets of sessions. A path does not keep the cookies of a provider at /id
+// from one at /id/two, whose requests they match too; so names end in the path. Two paths that give the same end, /a.b and /a/b, are never
+// one below the other.
 func NewCookies(issuer string) Cookies {
 	c := Cookies{}
 	_, _ = rand.Read(c.Key[:]) // never fails
@@ -34,8 +42,13 @@ func NewCookies(issuer string) Cookies {
 		c.origin = strings.ToLower(u.Scheme + "://" + u.Host)
 		c.secure = strings.EqualFold(u.Scheme, "https")
 	}
-	if c.secure {
+	base := string(NewBase(issuer))
+	c.path, c.suffix = cmp.Or(base, "/"), strings.ReplaceAll(base, "/", ".")
+	switch {
+	case c.secure && base == "":
 		c.prefix = "__Host-"
+	case c.secure:
+		c.prefix = "__Secure-"
 	}
 	return c
 }
@@ -67,13 +80,13 @@ func (c Cookies) EnsureBrowser(w http.ResponseWriter, r *http.Request) string {
 	}
 	value := NewSecret()
 	c.set(w, "exeunt_browser", value, 0)
-	r.AddCookie(&http.Cookie{Name: c.prefix + "exeunt_browser", Value: value})
+	r.AddCookie(&http.Cookie{Name: c.name("exeunt_browser"), Value: value})
 	return value
 }
 
 // Receipt returns the id of the logout whose receipts this browser may see; "" when there is none or the cookie is forged.
 func (c Cookies) Receipt(r *http.Request) string {
-	for _, cookie := range r.CookiesNamed(c.prefix + "exeunt_receipt") {
+	for _, cookie := range r.CookiesNamed(c.name("exeunt_receipt")) {
 		id, mac, found := strings.Cut(cookie.Value, ".")
 		if found && id != "" && hmac.Equal([]byte(mac), []byte(c.receiptMAC(id))) {
 			return id
@@ -102,13 +115,15 @@ func mac(key []byte, purpose, value string) string {
 // secret returns the first well-formed value: a neighbour on another port may have planted one of the same name, since cookies
 // ignore ports.
 func (c Cookies) secret(r *http.Request, name string) string {
-	for _, cookie := range r.CookiesNamed(c.prefix + name) {
+	for _, cookie := range r.CookiesNamed(c.name(name)) {
 		if wellFormed(cookie.Value) {
 			return cookie.Value
 		}
 	}
 	return ""
 }
+
+func (c Cookies) name(name string) string { return c.prefix + name + c.suffix }
 
 // set writes a cookie: age 0 until the browser closes, negative to delete.
 func (c Cookies) set(w http.ResponseWriter, name, value string, age time.Duration) {
@@ -117,7 +132,7 @@ func (c Cookies) set(w http.ResponseWriter, name, value string, age time.Duratio
 		maxAge = -1
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: c.prefix + name, Value: value, Path: "/", MaxAge: maxAge,
+		Name: c.name(name), Value: value, Path: c.path, MaxAge: maxAge,
 		Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

@@ -12,12 +12,17 @@ import (
 
 func TestCookieAttributes(t *testing.T) {
 	tests := []struct {
-		issuer, session string
-		secure          bool
+		issuer, session, path string
+		secure                bool
 	}{
-		{"https://id.example.com", "__Host-exeunt_session", true},
-		{"HTTPS://ID.example.com", "__Host-exeunt_session", true},
-		{"http://localhost:8080", "exeunt_session", false},
+		{"https://id.example.com", "__Host-exeunt_session", "/", true},
+		{"https://id.example.com/", "__Host-exeunt_session", "/", true},
+		{"HTTPS://ID.example.com", "__Host-exeunt_session", "/", true},
+		{"http://localhost:8080", "exeunt_session", "/", false},
+		{"https://example.com/auth", "__Secure-exeunt_session.auth", "/auth", true},
+		{"https://example.com/auth/", "__Secure-exeunt_session.auth", "/auth", true},
+		{"https://example.com/tenants/one", "__Secure-exeunt_session.tenants.one", "/tenants/one", true},
+		{"http://localhost:8080/id", "exeunt_session.id", "/id", false},
 	}
 	for _, test := range tests {
 		t.Run(test.issuer, func(t *testing.T) {
@@ -31,7 +36,7 @@ func TestCookieAttributes(t *testing.T) {
 				t.Fatalf("cookies are %v; the first must be %s", set, test.session)
 			}
 			for _, c := range set {
-				if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || c.Secure != test.secure {
+				if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != test.path || c.Domain != "" || c.Secure != test.secure {
 					t.Errorf("cookie %s has attributes %+v", c.Name, c)
 				}
 			}

@@ -1,10 +1,8 @@
 package browser
 
 import (
-	"html/template"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -52,13 +50,4 @@ func (r *Renderer) Frontchannel(c echo.Context, frames []Frame, next string) err
 		}
 	}
 	return r.Render(c, http.StatusOK, "frontchannel", page)
-}
-
-// linkable is the template function "uri": it lets a validated redirect URI with a scheme of an app's own into a link, where the template
-// engine would only let web addresses pass. Schemes that run or hold a document lead nowhere.
-func linkable(uri string) template.URL {
-	if strings.HasPrefix(uri, "/") && !strings.HasPrefix(uri, "//") || formActionSource(uri) != "" {
-		return template.URL(uri) //nolint:gosec // not one that runs anything; the engine still escapes it for its place
-	}
-	return "/"
 }

@@ -39,7 +39,7 @@ type LogoutConfirmPage struct {
 	Action     string   // path that the form is posted to
 	Hidden     []Field  // what the form carries besides csrf, in this order
 	CSRF       string
-	CancelURI  string // where "stay" leads; empty means "/"
+	CancelURI  string // where "stay" leads: a validated URI; empty means "/"
 }
 
 // Field is a hidden field of a form.

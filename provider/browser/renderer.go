@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ const autoSubmit = `HTMLFormElement.prototype.submit.call(document.getElementByI
 
 // Renderer turns templates into answers. It is safe for concurrent use.
 type Renderer struct {
-	pages   map[string]*template.Template
+	pages   map[Base]map[string]*template.Template
 	product string
 }
 
@@ -47,9 +48,28 @@ type view struct {
 }
 
 // NewRenderer parses all templates: layout.html and, inside it, each other *.html in the top folder of files, known by its name
-// without the extension. Static files are named by {{asset "name"}}; product is the name in the title and the header.
-func NewRenderer(files fs.FS, assets *Assets, product string) (*Renderer, error) {
-	layout, err := template.New("layout.html").Funcs(template.FuncMap{"asset": assets.url, "uri": linkable}).ParseFS(files, "layout.html")
+// without the extension. Static files are named by {{asset "name"}}, our own paths and validated redirect URIs by {{uri "/login"}}; product
+// is the name in the title and the header. Pages are made below each of the bases, and below none.
+func NewRenderer(files fs.FS, assets *Assets, product string, bases ...Base) (*Renderer, error) {
+	r := &Renderer{pages: map[Base]map[string]*template.Template{}, product: product}
+	for _, base := range slices.Compact(append(bases, "")) {
+		pages, err := parsePages(files, template.FuncMap{
+			"uri": base.link,
+			"asset": func(name string) (string, error) {
+				path, err := assets.url(name)
+				return base.Public(path), err
+			},
+		})
+		if err != nil {
+			return nil, err
+		}
+		r.pages[base] = pages
+	}
+	return r, nil
+}
+
+func parsePages(files fs.FS, functions template.FuncMap) (map[string]*template.Template, error) {
+	layout, err := template.New("layout.html").Funcs(functions).ParseFS(files, "layout.html")
 	if err != nil {
 		return nil, fmt.Errorf("browser: parsing the layout: %w", err)
 	}
@@ -57,7 +77,7 @@ func NewRenderer(files fs.FS, assets *Assets, product string) (*Renderer, error)
 	if err != nil {
 		return nil, fmt.Errorf("browser: listing the templates: %w", err)
 	}
-	r := &Renderer{pages: map[string]*template.Template{}, product: product}
+	pages := map[string]*template.Template{}
 	for _, name := range names {
 		if name == "layout.html" {
 			continue
@@ -69,15 +89,15 @@ func NewRenderer(files fs.FS, assets *Assets, product string) (*Renderer, error)
 		if err != nil {
 			return nil, fmt.Errorf("browser: parsing the template %s: %w", name, err)
 		}
-		r.pages[strings.TrimSuffix(name, path.Ext(name))] = page
+		pages[strings.TrimSuffix(name, path.Ext(name))] = page
 	}
-	return r, nil
+	return pages, nil
 }
 
 // Render answers with the named template. The answer carries the security headers of every page; nothing is sent when the template
 // fails, so that the boundary can still answer with an error.
 func (r *Renderer) Render(c echo.Context, status int, name string, p Page) error {
-	page, ok := r.pages[name]
+	page, ok := r.pages[baseOf(c)][name]
 	if !ok {
 		return fmt.Errorf("browser: no template is called %q", name)
 	}

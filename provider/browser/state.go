@@ -12,7 +12,7 @@ import (
 // this browser. It says nothing and opens nothing, which is why a script may read its cookie: the one in the page at check_session_iframe.
 
 // StateName returns the name of the cookie of the browser state.
-func (c Cookies) StateName() string { return c.prefix + "exeunt_state" }
+func (c Cookies) StateName() string { return c.name("exeunt_state") }
 
 // State returns the browser state; "" when the browser has none.
 func (c Cookies) State(r *http.Request) string { return c.secret(r, "exeunt_state") }
@@ -31,7 +31,7 @@ func (c Cookies) EnsureState(w http.ResponseWriter, r *http.Request) string {
 // a logout from a browser that keeps no cookies in frames.
 func (c Cookies) renewState(w http.ResponseWriter) string {
 	value := NewSecret()
-	cookie := &http.Cookie{Name: c.StateName(), Value: value, Path: "/", Secure: c.secure, SameSite: http.SameSiteLaxMode}
+	cookie := &http.Cookie{Name: c.StateName(), Value: value, Path: c.path, Secure: c.secure, SameSite: http.SameSiteLaxMode}
 	if c.secure {
 		cookie.SameSite = http.SameSiteNoneMode // it is read in a frame of another site; browsers take None only together with Secure
 	}

@@ -55,6 +55,8 @@ type Client struct {
 	AllowPrivateNetwork bool   `json:"allow_private_network,omitempty"` // its endpoints may be on private or loopback addresses
 	RedirectLogout      string `json:"redirect_logout,omitempty"`       // immediate (default) or confirm
 	HintLogout          bool   `json:"hint_logout,omitempty"`           // server-side end_session by hint alone
+	Idle                string `json:"idle,omitempty"`                  // none: sessions that it takes part in have no idle lifetime
+	OnTokenReuse        string `json:"on_token_reuse,omitempty"`        // revoke (default) or end_session
 
 	CreatedAt time.Time `json:"-"`
 	UpdatedAt time.Time `json:"-"`
@@ -73,6 +75,12 @@ const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
+)
+
+// IdleNone is the value of Client.Idle, and ReuseEndsSession one of Client.OnTokenReuse.
+const (
+	IdleNone         = "none"
+	ReuseEndsSession = "end_session"
 )
 
 // AccessTokenJWT is the access token format of RFC 9068.

@@ -44,11 +44,26 @@ type credentials struct {
 // p are the parameters of the body, clientParameters among them. Every failure after step 1 is the same invalid_client, so that nobody
 // learns which clients exist. A client that tried Basic is asked for Basic (RFC 6749, 5.2).
 func (a ClientAuth) Authenticate(c echo.Context, p parameters) (identity.Client, error) {
-	ctx := c.Request().Context()
 	given, err := a.credentials(c.Request().Header.Get(echo.HeaderAuthorization), p)
 	if err != nil {
 		return identity.Client{}, a.challenge(c, given.method, err)
 	}
+	return a.prove(c, given)
+}
+
+// AuthenticateAssertion is Authenticate for an endpoint whose body is no form: it takes an assertion and nothing else. path is the endpoint's
+// own, whose address the assertion may name as its audience.
+func (a ClientAuth) AuthenticateAssertion(c echo.Context, token, path string) (identity.Client, error) {
+	read, err := readAssertion(token, []string{a.Issuer, a.URL(PathToken), a.URL(path)}, a.Now())
+	if err != nil {
+		return identity.Client{}, assertionRefused(err)
+	}
+	return a.prove(c, credentials{method: identity.AuthPrivateKeyJWT, id: read.clientID, assertion: read})
+}
+
+// prove is what follows when the credentials are known.
+func (a ClientAuth) prove(c echo.Context, given credentials) (identity.Client, error) {
+	ctx := c.Request().Context()
 	client, err := a.Clients.Client(ctx, given.id)
 	switch {
 	case errors.Is(err, identity.ErrNoClient):

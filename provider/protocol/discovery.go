@@ -27,6 +27,10 @@ type metadata struct {
 	FrontchannelLogoutSupported                bool     `json:"frontchannel_logout_supported"`
 	FrontchannelLogoutSessionSupported         bool     `json:"frontchannel_logout_session_supported"`
 	PromptValuesSupported                      []string `json:"prompt_values_supported"`
+
+	// Global Token Revocation (draft-parecki-oauth-global-token-revocation-06), 3; absent unless somebody may use it.
+	GlobalRevocationEndpoint    string            `json:"global_token_revocation_endpoint,omitempty"`
+	GlobalRevocationAuthMethods []oidc.AuthMethod `json:"global_token_revocation_endpoint_auth_methods_supported,omitempty"`
 }
 
 // Discovery answers GET /.well-known/openid-configuration (OpenID Connect Discovery 1.0, 4). The document is made once.
@@ -34,7 +38,7 @@ type Discovery struct{ document []byte }
 
 // NewDiscovery makes the document. It advertises exactly what works.
 func NewDiscovery(s Settings) (*Discovery, error) {
-	document, err := json.Marshal(metadata{
+	m := metadata{
 		DiscoveryConfiguration: oidc.DiscoveryConfiguration{
 			Issuer:                                             s.Issuer,
 			AuthorizationEndpoint:                              s.URL(PathAuthorize),
@@ -71,7 +75,11 @@ func NewDiscovery(s Settings) (*Discovery, error) {
 		FrontchannelLogoutSupported:                true,
 		FrontchannelLogoutSessionSupported:         true,
 		PromptValuesSupported:                      supportedPrompts,
-	})
+	}
+	if s.GlobalRevocation {
+		m.GlobalRevocationEndpoint, m.GlobalRevocationAuthMethods = s.URL(PathGlobalRevocation), []oidc.AuthMethod{oidc.AuthMethodPrivateKeyJWT}
+	}
+	document, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("protocol: provider metadata: %w", err)
 	}

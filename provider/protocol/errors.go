@@ -50,7 +50,7 @@ func invalidGrant(description string) *oidc.Error {
 func unavailable(err error) *oidc.Error {
 	return (&oidc.Error{
 		ErrorType:   codeTemporarilyUnavailable,
-		Description: "The provider cannot look the token up at the moment. Try again.",
+		Description: "The provider cannot answer that at the moment. Try again.",
 	}).WithParent(err)
 }
 

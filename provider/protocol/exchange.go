@@ -13,6 +13,7 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
 )
 
 // codeGrace is how long the same client may present a code again without harm: its first answer may have been lost, or two of its
@@ -21,7 +22,7 @@ const codeGrace = 5 * time.Second
 
 // participant is what an exchange needs of sessions.
 type participant interface {
-	Locker
+	signout.Holder
 	Join(ctx context.Context, sessionID, clientID, subject string, at time.Time) (logout.Participation, error)
 	Find(ctx context.Context, id string) (logout.Session, error)
 }
@@ -69,7 +70,7 @@ func (e *Exchange) exchange(c echo.Context, client identity.Client, p parameters
 	if !a.ConsumedAt.IsZero() {
 		if now.Sub(a.ConsumedAt) > codeGrace {
 			grant := identity.Grant{ID: a.GrantID, SessionID: a.SessionID, ClientID: client.ID, Subject: a.Subject, CreatedAt: a.ConsumedAt}
-			if err := e.Reuse.end(c, grant, now); err != nil {
+			if err := e.Reuse.end(c, client, grant, now); err != nil {
 				return nil, err
 			}
 		}
@@ -106,7 +107,7 @@ func (e *Exchange) redeem(ctx context.Context, client identity.Client, a identit
 		return grant, tokens, err
 	}
 	err = e.Tx.Tx(ctx, func(ctx context.Context) error {
-		session, err := e.Sessions.Lock(ctx, a.SessionID, now)
+		session, err := e.hold(ctx, client, a.SessionID, now)
 		if err != nil {
 			return err
 		}
@@ -130,6 +131,19 @@ func (e *Exchange) redeem(ctx context.Context, client identity.Client, a identit
 		return grant, tokens, invalidGrant("The code has been used already.")
 	}
 	return grant, tokens, err
+}
+
+// hold takes the session's row. A session that a client with idle: none takes part in has no idle lifetime from then on: nobody opens that
+// app every day.
+func (e *Exchange) hold(ctx context.Context, client identity.Client, sessionID string, now time.Time) (logout.Session, error) {
+	if client.Idle != identity.IdleNone {
+		return e.Sessions.Lock(ctx, sessionID, now)
+	}
+	session, err := e.Sessions.Find(ctx, sessionID)
+	if err != nil {
+		return session, err
+	}
+	return signout.Activity{Sessions: e.Sessions}.Hold(ctx, session, now)
 }
 
 // signed issues the tokens of a client with JWT access tokens, and nothing for others. The session's end is read without a lock: it only

@@ -58,7 +58,7 @@ func (r *Refresh) refresh(c echo.Context, client identity.Client, p parameters) 
 		return nil, invalidGrant(errRefreshToken)
 	case !state.Token.RotatedAt.IsZero():
 		if now.Sub(state.Token.RotatedAt) > refreshGrace && state.GrantLive(now) {
-			if err := r.Reuse.end(c, state.Grant, now); err != nil {
+			if err := r.Reuse.end(c, client, state.Grant, now); err != nil {
 				return nil, err
 			}
 		}

@@ -20,7 +20,7 @@ type participationReader interface {
 
 // Reuse answers the second use of a code or refresh token: one of the two users is a thief, and nobody knows which (RFC 6749, 4.1.2;
 // RFC 9700, 4.14.2). In one transaction the client leaves the session, of which it is told, and the grant is revoked; the session and its
-// other relying parties live on.
+// other relying parties live on, unless the client is configured with on_token_reuse: end_session.
 type Reuse struct {
 	Tx       Transactions
 	Grants   identity.Grants
@@ -31,9 +31,13 @@ type Reuse struct {
 }
 
 // end does it. The session's row is taken before the grant's, as everywhere, so that two transactions cannot wait for each other.
-func (r *Reuse) end(c echo.Context, g identity.Grant, at time.Time) error {
+func (r *Reuse) end(c echo.Context, client identity.Client, g identity.Grant, at time.Time) error {
 	ctx := context.WithoutCancel(c.Request().Context())
 	r.Logger.WarnContext(ctx, "a code or refresh token was used twice; its grant is revoked", "client", g.ClientID, "grant", g.ID)
+	target := logout.Target{SessionID: g.SessionID, ClientID: g.ClientID, Subject: g.Subject, OnlyParticipation: true}
+	if client.OnTokenReuse == identity.ReuseEndsSession {
+		target = logout.Target{SessionID: g.SessionID}
+	}
 	return r.Tx.Tx(ctx, func(ctx context.Context) error {
 		participating, err := r.participating(ctx, g)
 		if err != nil {
@@ -43,7 +47,7 @@ func (r *Reuse) end(c echo.Context, g identity.Grant, at time.Time) error {
 			if _, err := r.Engine.End(ctx, logout.Request{
 				Cause:  logout.CauseTokenReuse,
 				Actor:  signout.ClientActor(c, g.ClientID),
-				Target: logout.Target{SessionID: g.SessionID, ClientID: g.ClientID, Subject: g.Subject, OnlyParticipation: true},
+				Target: target,
 			}); err != nil {
 				return err
 			}

@@ -18,6 +18,8 @@ type Settings struct {
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Audit      audit.Recorder
+
+	GlobalRevocation bool // some client may use PathGlobalRevocation
 }
 
 // Lifetimes of what is issued.
@@ -45,6 +47,7 @@ const (
 	PathLogout            = "/logout"
 	PathLogoutConfirm     = "/logout/confirm"
 	PathAPILogout         = "/api/logout"
+	PathGlobalRevocation  = "/global-token-revocation"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
 )

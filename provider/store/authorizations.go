@@ -117,3 +117,14 @@ func (a *Authorizations) Consume(ctx context.Context, codeHash []byte, grantID s
 		`UPDATE authorizations SET consumed_at = ?, grant_id = ? WHERE code_hash = ? AND consumed_at IS NULL AND expires_at > ?`,
 		database.Micros(at), grantID, codeHash, database.Micros(at))
 }
+
+// DropCodes deletes the codes that a client was given for a person and has not exchanged yet. It is for what ends a client's part in
+// sessions that live on, where a code would let it in again; a session that ends takes its codes with it.
+//
+// The index on expires_at leads to the few rows that are in question: codes live for minutes.
+func (a *Authorizations) DropCodes(ctx context.Context, subject, clientID string) error {
+	_, err := exec(a.db.Writer(ctx), "dropping codes",
+		`DELETE FROM authorizations WHERE expires_at > ? AND subject = ? AND client_id = ? AND code_hash IS NOT NULL AND consumed_at IS NULL`,
+		database.Micros(a.now()), subject, clientID)
+	return err
+}

@@ -51,3 +51,32 @@ func (c *Consents) Agree(ctx context.Context, consent identity.Consent) error {
 			` ON CONFLICT (subject, client_id, scope) DO UPDATE SET granted_at = excluded.granted_at`, args...)
 	return err
 }
+
+// List returns all that a person has agreed to, by client.
+func (c *Consents) List(ctx context.Context, subject string) ([]identity.Consent, error) {
+	var all []identity.Consent
+	query := c.db.Reader(ctx).Raw(`SELECT client_id, scope, granted_at FROM consents WHERE subject = ? ORDER BY client_id, scope`, subject)
+	err := rows(query, "listing consents", func(r *sql.Rows) error {
+		var clientID, scope string
+		var granted int64
+		if err := r.Scan(&clientID, &scope, &granted); err != nil {
+			return err
+		}
+		if len(all) == 0 || all[len(all)-1].ClientID != clientID {
+			all = append(all, identity.Consent{Subject: subject, ClientID: clientID})
+		}
+		last := &all[len(all)-1]
+		last.Scopes = append(last.Scopes, scope)
+		if at := database.Time(granted); at.After(last.GrantedAt) {
+			last.GrantedAt = at
+		}
+		return nil
+	})
+	return all, err
+}
+
+// Revoke forgets what a person has agreed to. It reports false when that was nothing.
+func (c *Consents) Revoke(ctx context.Context, subject, clientID string) (bool, error) {
+	n, err := exec(c.db.Writer(ctx), "forgetting a consent", `DELETE FROM consents WHERE subject = ? AND client_id = ?`, subject, clientID)
+	return n > 0, err
+}

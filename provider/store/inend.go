@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/exeunt-id/exeunt/database"
@@ -23,7 +24,8 @@ const inEndBatch = 500
 //
 // Grants of client credentials are nobody's, so no logout concerns them.
 //
-// For logout.CauseTokenReuse only the first: a stolen token says nothing about the person's other grants.
+// For logout.CauseTokenReuse only the first: a stolen token says nothing about the person's other grants. For the batches of a mass logout
+// too: its last ones are about the others, which then are the plan's participations.
 func (s *Store) InEnd(ctx context.Context, plan *logout.Plan) error {
 	if err := s.Audit.Record(ctx, audit.Logout(plan)); err != nil {
 		return err
@@ -41,7 +43,7 @@ func (s *Store) InEnd(ctx context.Context, plan *logout.Plan) error {
 			return err
 		}
 	}
-	if plan.Request.Cause == logout.CauseTokenReuse {
+	if plan.Request.Cause == logout.CauseTokenReuse || plan.Request.Target.Part != (logout.Part{}) {
 		return nil
 	}
 	where, args := surviving(plan.Request.Target)
@@ -52,9 +54,13 @@ func (s *Store) InEnd(ctx context.Context, plan *logout.Plan) error {
 // that their clients are told.
 func (s *Store) Surviving(ctx context.Context, req logout.Request) ([]logout.Participation, error) {
 	where, args := surviving(req.Target)
+	limit := ""
+	if n := req.Target.Part.Limit; n > 0 {
+		limit = " LIMIT " + strconv.Itoa(n)
+	}
 	var found []logout.Participation
 	query := s.db.Writer(ctx).Raw(`SELECT DISTINCT sid, session_id, client_id, subject FROM grants WHERE offline AND revoked_at IS NULL AND sid <> '' AND `+where+`
-		AND NOT EXISTS (SELECT 1 FROM logout_sessions live WHERE live.id = grants.session_id AND live.ended_at IS NULL) ORDER BY sid`, args...)
+		AND NOT EXISTS (SELECT 1 FROM logout_sessions live WHERE live.id = grants.session_id AND live.ended_at IS NULL) ORDER BY sid`+limit, args...)
 	err := rows(query, "finding surviving grants", func(r *sql.Rows) error {
 		var p logout.Participation
 		err := r.Scan(&p.SID, &p.SessionID, &p.ClientID, &p.Subject)
@@ -89,6 +95,10 @@ func surviving(t logout.Target) (string, []any) {
 	add(t.ClientID, "client_id = ?")
 	add(t.DeviceID, "EXISTS (SELECT 1 FROM logout_sessions s WHERE s.id = grants.session_id AND s.device_id = ?)")
 	add(t.ExceptSessionID, "session_id <> ?")
+	if !t.Before.IsZero() {
+		conditions = append(conditions, "NOT EXISTS (SELECT 1 FROM logout_sessions s WHERE s.id = grants.session_id AND s.created_at >= ?)")
+		args = append(args, database.Micros(t.Before))
+	}
 	// With nothing more it is Target.Everyone; an empty target does not pass Request.Validate.
 	return strings.Join(conditions, " AND "), args
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/identity"
@@ -57,6 +58,13 @@ func TestInEnd(t *testing.T) {
 				func(p *people) []string { return p.sids },
 				[]string{"now shop", "now mail", "old shop", "old mail", "bob shop"},
 			},
+			{
+				"a batch of everybody's sessions", logout.CauseAdmin, func(*people) logout.Target {
+					return logout.Target{Everyone: true, Part: logout.Part{Limit: 1}}
+				},
+				func(p *people) []string { return p.sids[:1] },
+				[]string{"now shop"},
+			},
 			{"a stolen token", logout.CauseTokenReuse, func(p *people) logout.Target {
 				return logout.Target{SessionID: p.now, ClientID: "shop", OnlyParticipation: true}
 			}, func(p *people) []string { return p.sids[:1] }, []string{"now shop"}},
@@ -89,6 +97,28 @@ func TestInEnd(t *testing.T) {
 					t.Errorf("revoked %q; want %q", revoked, tt.revoked)
 				}
 			})
+		}
+	})
+}
+
+// What outlived sessions is found in parts, and spared if its session began too late.
+func TestSurviving(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		newPeople(t, f)
+		for name, tt := range map[string]struct {
+			target logout.Target
+			want   int
+		}{
+			"everybody":              {logout.Target{Everyone: true}, 2},
+			"a part":                 {logout.Target{Everyone: true, Part: logout.Part{Limit: 1, Offline: true}}, 1},
+			"a client":               {logout.Target{ClientID: "shop"}, 1},
+			"sessions before now":    {logout.Target{Everyone: true, Before: f.now().Add(time.Second)}, 2},
+			"sessions of yesteryear": {logout.Target{Everyone: true, Before: f.now().Add(-time.Hour)}, 0},
+		} {
+			found, err := f.Surviving(t.Context(), logout.Request{Cause: logout.CauseAdmin, Target: tt.target})
+			if must(t, err); len(found) != tt.want {
+				t.Errorf("%s: %d, want %d", name, len(found), tt.want)
+			}
 		}
 	})
 }

@@ -38,12 +38,16 @@ const syncBatch = 500
 // Of each entry two keyed fingerprints are kept, of the whole and of the password, under the first of keys: an unchanged entry costs
 // neither a hash nor a write, and an entry whose password is the same does not overwrite the one that the person has chosen since. They
 // tell nothing to whoever reads the database alone. Further keys are earlier ones, by which fingerprints are still recognised.
-func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func(ctx context.Context, password string) (string, error), keys ...[32]byte) error {
+//
+// changed is called, in the transaction that does it, for each user who was there before and whose password becomes another.
+func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func(ctx context.Context, password string) (string, error),
+	changed func(ctx context.Context, userID string) error, keys ...[32]byte,
+) error {
 	have, err := s.fingerprints(ctx, users)
 	if err != nil {
 		return err
 	}
-	var changed []userChange
+	var changes []userChange
 	for i, u := range users {
 		change, err := newUserChange(u, keys[0])
 		if err == nil && !bytes.Equal(have[u.Username].entry, change.entry) {
@@ -56,18 +60,25 @@ func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func
 				change.kind = audit.KindUserUpdated
 			}
 			err = change.complete(ctx, same, hash)
-			changed = append(changed, change)
+			changes = append(changes, change)
 		}
 		if err != nil {
 			return fmt.Errorf("users[%d] (username %q): %w", i, u.Username, err)
 		}
 	}
-	if len(changed) == 0 {
+	if len(changes) == 0 {
 		return nil
 	}
 	return s.db.Tx(ctx, func(ctx context.Context) error {
-		for _, c := range changed {
-			if err := s.putUser(ctx, c); err != nil {
+		for _, c := range changes {
+			id, err := s.takePassword(ctx, c)
+			if err == nil {
+				err = s.putUser(ctx, c)
+			}
+			if err == nil && id != "" {
+				err = changed(ctx, id)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -165,6 +176,23 @@ func (c *userChange) complete(ctx context.Context, same bool, hash func(context.
 		}
 	}
 	return nil
+}
+
+// takePassword holds the row of a user who loses their password by an entry, and returns the id; "" when nobody does: the password is the
+// same, another node that starts has written it already, or the user is new.
+func (s *Store) takePassword(ctx context.Context, c userChange) (id string, err error) {
+	if c.keepPassword {
+		return "", nil
+	}
+	query := `SELECT id FROM users WHERE username = ? AND (config_password_fingerprint IS NULL OR config_password_fingerprint <> ?)`
+	if s.db.Postgres() {
+		query += ` FOR UPDATE`
+	}
+	err = row(s.db.Writer(ctx).Raw(query, c.user.Username, c.password), "taking a user", identity.ErrNoUser, &id)
+	if errors.Is(err, identity.ErrNoUser) {
+		return "", nil
+	}
+	return id, err
 }
 
 // putUser writes an entry. Two nodes that start at once write the same, whoever is first.

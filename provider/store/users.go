@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -26,6 +27,20 @@ func (u *Users) User(ctx context.Context, id string) (identity.User, error) {
 // UserByName implements identity.Users. Names are compared exactly.
 func (u *Users) UserByName(ctx context.Context, username string) (identity.User, error) {
 	return u.find(ctx, "username = ?", username)
+}
+
+// UsersByEmail returns everybody who has an e-mail address, by id. The case of letters does not matter, as the database understands it.
+func (u *Users) UsersByEmail(ctx context.Context, email string) ([]identity.User, error) {
+	if !storable(email) {
+		return nil, nil
+	}
+	var all []identity.User
+	err := rows(u.db.Reader(ctx).Raw(selectUser+`lower(email) = lower(?) ORDER BY id`, email), "reading users by e-mail", func(r *sql.Rows) error {
+		user, err := scanUser(r.Scan)
+		all = append(all, user)
+		return err
+	})
+	return all, err
 }
 
 func (u *Users) find(ctx context.Context, where, value string) (identity.User, error) {

@@ -22,12 +22,17 @@ func TestSyncUsers(t *testing.T) {
 			hashed = append(hashed, password)
 			return "hash of " + password, nil
 		}
+		var lost []string // ids of those whose password is another now
+		changed := func(_ context.Context, id string) error {
+			lost = append(lost, id)
+			return nil
+		}
 		keys := [][32]byte{{1}}
 		// sync reports which passwords were hashed.
 		sync := func(users ...store.ConfiguredUser) []string {
 			t.Helper()
-			hashed = nil
-			must(t, f.SyncUsers(ctx, users, hasher, keys...))
+			hashed, lost = nil, nil
+			must(t, f.SyncUsers(ctx, users, hasher, changed, keys...))
 			return hashed
 		}
 		find := func(name string) identity.User {
@@ -50,6 +55,7 @@ func TestSyncUsers(t *testing.T) {
 		ghost := store.ConfiguredUser{Username: "ghost"}
 
 		expect("hashed at first", sync(alice, bob, ghost), []string{"wonderland"})
+		expect("lost a password at first", lost, []string(nil))
 		first := find("alice")
 		expect("alice", first, identity.User{
 			ID: first.ID, Username: "alice", PasswordHash: "hash of wonderland", Email: "alice@example.com", Admin: true, Claims: alice.Claims,
@@ -75,17 +81,19 @@ func TestSyncUsers(t *testing.T) {
 		must(t, f.Users.SetPasswordHash(ctx, first.ID, "hash of wonderland", "chosen"))
 		alice.Email = "alice@example.org"
 		expect("hashed for an e-mail", sync(alice, bob), []string(nil))
-		changed := find("alice")
-		expect("id", changed.ID, first.ID)
-		expect("e-mail", changed.Email, "alice@example.org")
-		expect("password", changed.PasswordHash, "chosen")
-		expect("updated", changed.UpdatedAt, f.now())
-		expect("created", changed.CreatedAt, first.CreatedAt)
+		after := find("alice")
+		expect("id", after.ID, first.ID)
+		expect("e-mail", after.Email, "alice@example.org")
+		expect("password", after.PasswordHash, "chosen")
+		expect("updated", after.UpdatedAt, f.now())
+		expect("created", after.CreatedAt, first.CreatedAt)
+		expect("lost a password by an e-mail", lost, []string(nil))
 
 		// Another password.
 		alice.Password = "looking-glass"
 		expect("hashed for a password", sync(alice), []string{"looking-glass"})
 		expect("new password", find("alice").PasswordHash, "hash of looking-glass")
+		expect("lost the old one", lost, []string{first.ID})
 		find("bob") // stays although no longer configured
 
 		// The hash is replaced only while it is the one that was verified.
@@ -111,7 +119,7 @@ func TestSyncUsers(t *testing.T) {
 			{store.ConfiguredUser{Username: "eve\xff"}, []string{"users[1].username"}},
 			{store.ConfiguredUser{}, []string{"users[1].username"}},
 		} {
-			err := f.SyncUsers(ctx, []store.ConfiguredUser{alice, tt.user}, hasher, keys...)
+			err := f.SyncUsers(ctx, []store.ConfiguredUser{alice, tt.user}, hasher, changed, keys...)
 			if err == nil {
 				t.Errorf("%+v was accepted", tt.user)
 				continue
@@ -125,11 +133,15 @@ func TestSyncUsers(t *testing.T) {
 	})
 }
 
+func nobody(_ context.Context, id string) error {
+	return errors.New("user " + id + " is new and lost no password")
+}
+
 func TestSyncUsersOnTwoNodes(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		users := []store.ConfiguredUser{{Username: "alice", Password: "p"}, {Username: "bob", Password: "p"}}
 		won := race(t, nil, func(int) error {
-			return f.SyncUsers(t.Context(), users, func(context.Context, string) (string, error) { return "h", nil }, [32]byte{})
+			return f.SyncUsers(t.Context(), users, func(context.Context, string) (string, error) { return "h", nil }, nobody, [32]byte{})
 		})
 		var count int
 		must(t, f.db.Reader(t.Context()).Raw(`SELECT count(*) FROM users`).Row().Scan(&count))

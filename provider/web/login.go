@@ -219,7 +219,11 @@ func (h *Login) renewOrEnd(ctx context.Context, c echo.Context, user identity.Us
 		})
 		return "", err
 	}
-	err = h.Sessions.Renew(ctx, old.ID, browser.Hash(secret), now, h.Lifetimes.IdleUntil(now, old.ExpiresAt))
+	until := h.Lifetimes.IdleUntil(now, old.ExpiresAt)
+	if old.IdleUntil.After(until) { // a client keeps it longer
+		until = old.IdleUntil
+	}
+	err = h.Sessions.Renew(ctx, old.ID, browser.Hash(secret), now, until)
 	if errors.Is(err, logout.ErrNoSession) {
 		return "", nil
 	}

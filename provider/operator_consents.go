@@ -1,0 +1,42 @@
+package provider
+
+import (
+	"context"
+	"errors"
+
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/identity"
+)
+
+// ErrNothingAgreed says that there is nothing to revoke: the person has allowed the client nothing, and is not signed in to it.
+var ErrNothingAgreed = errors.New("provider: the person has allowed the client nothing")
+
+// Consents returns what a user has allowed which client, by client_id.
+func (o *Operator) Consents(ctx context.Context, user identity.User) ([]identity.Consent, error) {
+	return o.store.Consents.List(ctx, user.ID)
+}
+
+// RevokeConsent forgets what a user has allowed a client, and in the same transaction the client leaves the user's sessions, which live on,
+// and all of its grants from them die: offline ones too, and codes that nobody has exchanged yet. ErrNothingAgreed.
+//
+// The codes go last: End holds the sessions, so that none is issued meanwhile.
+func (o *Operator) RevokeConsent(ctx context.Context, user identity.User, clientID string, actor logout.Actor) (*logout.Outcome, error) {
+	var out *logout.Outcome
+	err := o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
+		revoked, err := o.store.Consents.Revoke(ctx, user.ID, clientID)
+		if err != nil {
+			return err
+		}
+		out, err = o.End(ctx, logout.Request{
+			Cause: logout.CauseConsentRevoked, Actor: actor, Target: logout.Target{Subject: user.ID, ClientID: clientID, OnlyParticipation: true},
+		})
+		if err != nil {
+			return err
+		}
+		if !revoked && out.LogoutID == "" {
+			return ErrNothingAgreed
+		}
+		return o.store.Authorizations.DropCodes(ctx, user.ID, clientID)
+	})
+	return out, err
+}
