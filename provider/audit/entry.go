@@ -21,6 +21,9 @@ const (
 	KindTokenReused         Kind = "token.reused"
 	KindUserTokenReused     Kind = "user_token.reused"
 	KindRedelivered         Kind = "delivery.redelivered"
+	KindMassStarted         Kind = "mass.started"
+	KindMassCancelled       Kind = "mass.cancelled"
+	KindConsentRevoked      Kind = "consent.revoked"
 	KindKeyRotated          Kind = "key.rotated"
 	KindClientCreated       Kind = "client.created"
 	KindClientUpdated       Kind = "client.updated"
@@ -39,7 +42,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindLogout, KindLoginSucceeded, KindLoginFailed, KindTokenIgnored, KindTokenRevoked, KindTokenReused, KindUserTokenReused, KindRedelivered,
-		KindKeyRotated, KindClientCreated, KindClientUpdated, KindClientDeleted, KindUserCreated, KindUserUpdated, KindUserPasswordChanged,
+		KindMassStarted, KindMassCancelled, KindConsentRevoked, KindKeyRotated, KindClientCreated, KindClientUpdated, KindClientDeleted, KindUserCreated, KindUserUpdated, KindUserPasswordChanged,
 		KindUserDisabled, KindUserEnabled, KindUserDeleted, KindRefused, KindUnrecorded,
 	}
 }
@@ -63,8 +66,8 @@ type Entry struct {
 
 	Detail json.RawMessage // a JSON object: what else this kind says
 
-	// stranger marks what anybody can cause without having proved to be somebody; see Trail.
-	stranger bool
+	// bounded marks what can be caused at will, by strangers or by requests that are refused; see Trail.
+	bounded bool
 }
 
 // Recorder writes entries, in the transaction in ctx if there is one.

@@ -15,6 +15,6 @@ func LoginSucceeded(actor logout.Actor, sessionID, clientID string, renewed bool
 // nobody has it, and then the name is not kept: it may be a password in the wrong field. reason is one of identity.LoginError.
 func LoginFailed(actor logout.Actor, subject, clientID, reason string) Entry {
 	return Entry{
-		Kind: KindLoginFailed, Actor: actor, Subject: subject, ClientID: clientID, Detail: detail(map[string]any{"reason": reason}), stranger: true,
+		Kind: KindLoginFailed, Actor: actor, Subject: subject, ClientID: clientID, Detail: detail(map[string]any{"reason": reason}), bounded: true,
 	}
 }

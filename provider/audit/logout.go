@@ -46,12 +46,25 @@ type told struct {
 	Count    int            `json:"count"`
 }
 
+func newTarget(t logout.Target) target {
+	return target{t.SessionID, t.Subject, t.DeviceID, t.ClientID, t.ExceptSessionID, t.Everyone, t.OnlyParticipation}
+}
+
+// Mass records that an administrator had very many sessions ended by a job, or stopped that: KindMassStarted or KindMassCancelled. What ends is
+// in the entries of its logouts.
+func Mass(kind Kind, actor logout.Actor, m logout.Mass) Entry {
+	return Entry{
+		Kind: kind, Actor: actor, Subject: m.Request.Target.Subject, ClientID: m.Request.Target.ClientID,
+		Detail: detail(map[string]any{"mass_id": m.ID, "target": newTarget(m.Request.Target), "total": m.Total, "done": m.Done, "rate": m.Rate}),
+	}
+}
+
 // Logout records what a logout ended, and who is told. It belongs into the logout's own transaction.
 func Logout(plan *logout.Plan) Entry {
 	t := plan.Request.Target
 	d := logoutDetail{
 		Cause: plan.Request.Cause, Initiator: plan.Request.InitiatorClientID,
-		Target:  target{t.SessionID, t.Subject, t.DeviceID, t.ClientID, t.ExceptSessionID, t.Everyone, t.OnlyParticipation},
+		Target:  newTarget(t),
 		Offline: plan.RevokeOffline, Sessions: len(plan.Sessions), Left: len(plan.Leaving), Named: []session{}, Told: countTold(plan.Deliveries),
 	}
 	for _, s := range plan.Sessions[:min(len(plan.Sessions), maxNamed)] {

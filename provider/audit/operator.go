@@ -19,6 +19,11 @@ func User(kind Kind, actor logout.Actor, subject, username string) Entry {
 	return e
 }
 
+// ConsentRevoked records that what a user had allowed a client was forgotten, and all that came of it.
+func ConsentRevoked(actor logout.Actor, subject, clientID string) Entry {
+	return Entry{Kind: KindConsentRevoked, Actor: actor, Subject: subject, ClientID: clientID}
+}
+
 // Client records a change of a client: one of the kinds client.*. changed names the members of its metadata that are other than before,
 // never what they hold.
 func Client(kind Kind, actor logout.Actor, clientID string, changed ...string) Entry {

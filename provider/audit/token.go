@@ -28,7 +28,7 @@ func TokenIgnored(actor logout.Actor, clientID, sessionID, grantID, reason strin
 	}
 	return Entry{
 		Kind: KindTokenIgnored, Actor: actor, Subject: actor.ID, ClientID: clientID, SessionID: sessionID, Detail: detail(d),
-		stranger: actor.Kind == ActorAnonymous,
+		bounded: actor.Kind == ActorAnonymous,
 	}
 }
 
@@ -50,7 +50,6 @@ func UserTokenReused(actor logout.Actor, clientID, eventID string) Entry {
 func Refused(actor logout.Actor, clientID, request, reason string) Entry {
 	reason = reason[:min(len(reason), maxReason)]
 	return Entry{
-		Kind: KindRefused, Actor: actor, ClientID: clientID, Detail: detail(map[string]any{"request": request, "reason": reason}),
-		stranger: actor.Kind == ActorAnonymous,
+		Kind: KindRefused, Actor: actor, ClientID: clientID, Detail: detail(map[string]any{"request": request, "reason": reason}), bounded: true,
 	}
 }

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// strangersPerMinute bounds what people who have proved nothing can make one node write: otherwise anybody could fill the disk by
-// requests that are refused.
-const strangersPerMinute = 60
+// boundPerMinute bounds what people who have proved nothing, and requests that are refused, can make one node write: otherwise anybody could
+// fill the disk.
+const boundPerMinute = 60
 
-// Trail records entries. Of what strangers cause it records the first of each minute, and then how many there were more. Safe for
-// concurrent use.
+// Trail records entries. Of those that can be caused at will it records the first of each minute, and then how many there were more. Safe
+// for concurrent use.
 type Trail struct {
 	store Recorder
 	now   func() time.Time
@@ -27,7 +27,7 @@ func NewTrail(store Recorder, now func() time.Time) *Trail { return &Trail{store
 
 // Record implements Recorder.
 func (t *Trail) Record(ctx context.Context, e Entry) error {
-	if e.stranger {
+	if e.bounded {
 		admitted, missed := t.admit()
 		if !admitted {
 			return nil
@@ -50,7 +50,7 @@ func (t *Trail) admit() (ok bool, missed int) {
 	if minute := t.now().Truncate(time.Minute); !minute.Equal(t.minute) {
 		t.minute, t.recorded = minute, 0
 	}
-	if t.recorded >= strangersPerMinute {
+	if t.recorded >= boundPerMinute {
 		t.unrecorded++
 		return false, 0
 	}

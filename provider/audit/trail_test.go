@@ -31,11 +31,11 @@ func TestTrailBoundsStrangers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for range strangersPerMinute + 40 {
+	for range boundPerMinute + 40 {
 		record(TokenIgnored(stranger, "shop", "", "", "unknown"))
 	}
 	record(TokenIgnored(logout.Actor{Kind: "user", ID: "alice"}, "shop", "s1", "", "unknown"))
-	if len(kept) != strangersPerMinute+1 || kept[len(kept)-1].Subject != "alice" {
+	if len(kept) != boundPerMinute+1 || kept[len(kept)-1].Subject != "alice" {
 		t.Fatalf("%d entries, the last one %+v", len(kept), kept[len(kept)-1])
 	}
 	now = now.Add(time.Minute)

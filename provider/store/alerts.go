@@ -116,9 +116,9 @@ func (a *Alerts) troubles(ctx context.Context, now, old, since time.Time) ([]ale
 }
 
 // look reads the oldest deliveries of a client in trouble. One whose next attempt lies ahead has failed; one whose time has come may just
-// have been given another chance.
+// have been given another chance. A parked one says nothing: it waits for a breaker, which says it, or behind many others.
 func (a *Alerts) look(ctx context.Context, t *alert.Trouble, now, old, since time.Time) error {
-	query := a.db.Reader(ctx).Raw(`SELECT id, state, next_at FROM logout_deliveries
+	query := a.db.Reader(ctx).Raw(`SELECT id, CASE WHEN attempts > 0 AND NOT parked THEN state ELSE '' END, next_at FROM logout_deliveries
 		WHERE client_id = ? AND (state = 'retrying' AND created_at <= ? OR state IN ('dead', 'rejected') AND settled_at >= ?) ORDER BY created_at, id LIMIT ?`,
 		t.ClientID, database.Micros(old), database.Micros(since), oldestSeen)
 	return rows(query, "reading the oldest deliveries", func(r *sql.Rows) error {
