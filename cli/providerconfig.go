@@ -32,7 +32,7 @@ func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (prov
 		Logout: provider.Logout{
 			Wait: cfg.Logout.Wait, AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: cfg.Logout.Workers,
 		},
-		Retention: cfg.Retention, AuditRetention: cfg.AuditRetention, TrustedProxies: cfg.TrustedNetworks(), Logger: log,
+		Retention: cfg.Retention, AuditRetention: cfg.AuditRetention, TrustedProxies: cfg.TrustedNetworks(), Version: versionName(), Logger: log,
 	}
 	if p.Mail, err = newMail(cfg); err != nil {
 		return provider.Config{}, err

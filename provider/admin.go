@@ -13,5 +13,6 @@ func (p *Provider) Admin() http.Handler { return p.admin }
 func (p *Provider) adminRoutes(e *endpoints) *echo.Echo {
 	r := p.router()
 	e.healthChecks(r)
+	r.GET(pathMetrics, echo.WrapHandler(p.metrics.Handler()))
 	return r
 }

@@ -55,8 +55,9 @@ type Config struct {
 	// lower case, or "*". It is no metadata of a client, so that no registration can ask for it.
 	GlobalRevocation map[string][]string
 
-	Now    func() time.Time // Defaults to time.Now.
-	Logger *slog.Logger     // Defaults to slog.Default.
+	Version string           // of the program, for metrics
+	Now     func() time.Time // Defaults to time.Now.
+	Logger  *slog.Logger     // Defaults to slog.Default.
 }
 
 // Logout says how relying parties are told.

@@ -5,6 +5,7 @@ import (
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/metrics"
 	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/store"
 )
@@ -35,11 +36,11 @@ func NewOperator(cfg Config) (*Operator, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return wire(cfg, logout.NoEarlyStart)
+	return wire(cfg, logout.NoEarlyStart, nil)
 }
 
-// wire makes what provider and operator have in common. cfg is complete.
-func wire(cfg Config, workers int) (*Operator, error) {
+// wire makes what provider and operator have in common. cfg is complete; m, if it is not nil, measures.
+func wire(cfg Config, workers int, m *metrics.Metrics) (*Operator, error) {
 	o := &Operator{
 		cfg: cfg, store: store.New(cfg.DB, cfg.Now), sessions: logoutstore.New(cfg.DB), passwords: identity.NewPasswords(cfg.Password),
 	}
@@ -48,9 +49,13 @@ func wire(cfg Config, workers int) (*Operator, error) {
 		Keys: o.store.Keys, NextKeys: o.store.Keys, Rotation: cfg.Rotation, Secrets: cfg.Secrets, Algorithms: cfg.Algorithms,
 		Now: cfg.Now, Logger: cfg.Logger,
 	})
+	inEnd, sign, observe := o.store.InEnd, logout.Signer(o.keyring), logout.Observer(nil)
+	if m != nil {
+		inEnd, sign, observe = countedEnds(inEnd, cfg.DB.AfterCommit, m), timedSigner{sign, m}, m
+	}
 	var err error
 	o.engine, err = logout.New(logout.Config{
-		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: o.keyring, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: o.store.InEnd,
+		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: sign, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: inEnd, Observe: observe,
 		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: workers, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {

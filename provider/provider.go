@@ -13,6 +13,7 @@ import (
 	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/metrics"
 	"github.com/exeunt-id/exeunt/provider/protocol"
 	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -35,6 +36,7 @@ type Provider struct {
 	engine    *logout.Engine
 	trail     *audit.Trail
 	alerts    alerts
+	metrics   *metrics.Metrics
 	pages     *browser.Renderer
 	base      browser.Base
 	echo      *echo.Echo // what is below the base
@@ -48,11 +50,13 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	o, err := wire(cfg, cfg.Logout.Workers)
+	p := &Provider{cfg: cfg, base: browser.NewBase(cfg.Issuer)}
+	p.metrics = p.newMetrics()
+	o, err := wire(cfg, cfg.Logout.Workers, p.metrics)
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{cfg: cfg, store: o.store, sessions: o.sessions, keyring: o.keyring, passwords: o.passwords, engine: o.engine, trail: o.trail, base: browser.NewBase(cfg.Issuer)}
+	p.store, p.sessions, p.keyring, p.passwords, p.engine, p.trail = o.store, o.sessions, o.keyring, o.passwords, o.engine, o.trail
 	p.alerts = newAlerts(cfg, p.store)
 	e, err := p.endpoints()
 	if err != nil {
@@ -140,6 +144,8 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	hints := protocol.Hints{Issuer: p.cfg.Issuer, Keys: p.keyring}
 	respond := protocol.Responder{Issuer: p.cfg.Issuer, Cookies: cookies, Pages: p.pages}
+	grants := countedGrants{p.store.Grants, p.metrics, p.cfg.DB.AfterCommit}
+	signer := timedSigner{p.keyring, p.metrics}
 	reuse := &protocol.Reuse{Tx: p.cfg.DB, Grants: p.store.Grants, Sessions: p.sessions, Engine: p.engine, Audit: p.trail, Logger: p.cfg.Logger}
 	flow := &protocol.Flow{
 		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Activity: activity, Current: current, Respond: respond,
@@ -166,13 +172,13 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.token = &protocol.Token{
 		Settings: settings, ClientAuth: clientAuth,
 		Exchange: &protocol.Exchange{
-			Settings: settings, Tx: p.cfg.DB, Authorizations: p.store.Authorizations, Grants: p.store.Grants, Sessions: p.sessions,
-			Users: p.store.Users, Signer: p.keyring, Reuse: reuse,
+			Settings: settings, Tx: p.cfg.DB, Authorizations: p.store.Authorizations, Grants: grants, Sessions: p.sessions,
+			Users: p.store.Users, Signer: signer, Reuse: reuse,
 		},
 		Refresh: &protocol.Refresh{
-			Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Activity: activity, Users: p.store.Users, Signer: p.keyring, Reuse: reuse,
+			Settings: settings, Tx: p.cfg.DB, Grants: grants, Activity: activity, Users: p.store.Users, Signer: signer, Reuse: reuse,
 		},
-		ClientCredentials: &protocol.ClientCredentials{Settings: settings, Grants: p.store.Grants, Signer: p.keyring},
+		ClientCredentials: &protocol.ClientCredentials{Settings: settings, Grants: grants, Signer: signer},
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
@@ -193,7 +199,7 @@ func (p *Provider) web(e *endpoints, cookies browser.Cookies) {
 	authenticator := identity.NewAuthenticator(p.store.Users, p.store.Failures, p.passwords, p.cfg.Login, p.cfg.Now)
 	authenticator.Logger = p.cfg.Logger
 	e.login = &web.Login{
-		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: authenticator, Sessions: p.sessions,
+		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: countedLogins{authenticator, p.metrics}, Sessions: p.sessions,
 		Current: current, Ender: p.engine, Tx: p.cfg.DB, Audit: p.trail, Cookies: cookies, Pages: p.pages,
 		Lifetimes: p.cfg.Sessions, Now: p.cfg.Now,
 	}
