@@ -2,7 +2,9 @@
 // signs the logout tokens and posts them to the same endpoints. Provider, floor, relying parties and load share one machine, so only the
 // ratios say something about another one.
 //
-//	go run ./bench -exeunt bin/exeunt [-postgres postgres://...] [-only sign-on,logout,answer,read,start]
+//	go run ./bench -exeunt bin/exeunt [-postgres postgres://...] [-only sign-on,logout,answer,read,start,fairness,mass]
+//
+// Fairness and the mass logout take minutes each, so they are made only where -only names them.
 package main
 
 import (
@@ -21,9 +23,12 @@ type options struct {
 	binary   string
 	postgres string
 	only     []string
+	signing  []string
 	sessions int
 	flows    int
 	rounds   int
+	mass     int
+	backlog  int
 }
 
 func main() {
@@ -31,15 +36,18 @@ func main() {
 		exit(runFloor(os.Args[2:]))
 	}
 	var o options
-	var only string
+	var only, signing string
 	flag.StringVar(&o.binary, "exeunt", "bin/exeunt", "the executable to load")
 	flag.StringVar(&o.postgres, "postgres", "", "URL of an empty PostgreSQL database; without it only SQLite is measured")
-	flag.StringVar(&only, "only", "sign-on,logout,answer,read,start", "which measurements, comma separated")
+	flag.StringVar(&only, "only", "sign-on,logout,answer,read,start", "which measurements, comma separated; fairness and mass are others")
+	flag.StringVar(&signing, "signing", "RS256,ES256", "which signature algorithms, comma separated")
 	flag.IntVar(&o.sessions, "sessions", 200, "sessions that are logged out, of 10 relying parties each")
 	flag.IntVar(&o.flows, "flows", 4000, "code flows and reads of each measurement")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds of each measurement; the median counts")
+	flag.IntVar(&o.mass, "mass", 100_000, "sessions of the mass logout, of 5 relying parties each")
+	flag.IntVar(&o.backlog, "backlog", 100_000, "deliveries that a relying party has missed, for fairness")
 	flag.Parse()
-	o.only = strings.Split(only, ",")
+	o.only, o.signing = strings.Split(only, ","), strings.Split(signing, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	exit(run(ctx, o))
@@ -63,7 +71,7 @@ func run(ctx context.Context, o options) error {
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	defer func() { _ = out.Flush() }()
 	fmt.Fprintln(out, "measurement\tdatabase\tsigning\tresult\tbeside the floor")
-	for _, alg := range []string{"RS256", "ES256"} {
+	for _, alg := range o.signing {
 		floor, err := measureFloor(ctx, o, alg)
 		if err != nil {
 			return fmt.Errorf("floor: %w", err)

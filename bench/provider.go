@@ -28,6 +28,8 @@ const (
 type load struct {
 	o         options
 	process   *driver.Process
+	dir       string
+	database  string
 	sink      *driver.Sink
 	clients   []driver.Client
 	transport *http.Transport
@@ -46,16 +48,16 @@ func measure(ctx context.Context, o options, database, alg string, report func(w
 		return err
 	}
 	defer func() { _ = sink.Close() }()
-	l := &load{o: o, sink: sink, transport: driver.NewTransport(), report: report}
+	target := "sqlite:" + filepath.Join(dir, "exeunt.db")
+	if database == "PostgreSQL" {
+		target = o.postgres
+	}
+	l := &load{o: o, sink: sink, transport: driver.NewTransport(), report: report, dir: dir, database: target}
 	for i := range parties {
 		id := fmt.Sprintf("rp-%d", i)
 		l.clients = append(l.clients, driver.Client{
 			ID: id, Secret: "a-secret-of-" + id + "-0123456789abcdef", RedirectURI: "http://" + id + ".localhost/callback", LogoutURI: sink.URL(id), Alg: alg, Refresh: true,
 		})
-	}
-	target := "sqlite:" + filepath.Join(dir, "exeunt.db")
-	if database == "PostgreSQL" {
-		target = o.postgres
 	}
 	l.process, err = driver.Start(ctx, driver.Setup{Binary: o.binary, Dir: dir, Database: target, Clients: l.clients, Users: 8})
 	if err != nil {
@@ -76,6 +78,8 @@ func measure(ctx context.Context, o options, database, alg string, report func(w
 		{"answer", l.answer},
 		{"read", l.read},
 		{"start", l.start},
+		{"fairness", l.fairness},
+		{"mass", l.massLogout},
 	} {
 		if !slices.Contains(o.only, m.name) {
 			continue
@@ -304,12 +308,17 @@ func cpu(pid int) time.Duration {
 }
 
 // resident returns the resident memory of a process in MiB; 0 where /proc does not tell.
-func resident(pid int) int {
+func resident(pid int) int { return status(pid, "VmRSS:") }
+
+// peak returns the most that a process had resident, in MiB; 0 where /proc does not tell.
+func peak(pid int) int { return status(pid, "VmHWM:") }
+
+func status(pid int, field string) int {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
-	_, after, _ := strings.Cut(string(text), "VmRSS:")
+	_, after, _ := strings.Cut(string(text), field)
 	if fields := strings.Fields(after); len(fields) > 0 {
 		if kb, err := strconv.Atoi(fields[0]); err == nil {
 			return kb / 1024

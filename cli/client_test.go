@@ -3,18 +3,26 @@ package cli_test
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/exeunt-id/exeunt/database/databasetest"
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/logout/logouttest"
 )
 
 func TestClient(t *testing.T) {
 	databasetest.EachURL(t, func(t *testing.T, url string) {
 		s := newSite(t, url)
 		type made struct {
-			ID     string `json:"client_id"`
-			Secret string `json:"client_secret"`
+			ID      string `json:"client_id"`
+			Secret  string `json:"client_secret"`
+			Webhook string `json:"webhook_secret"`
 		}
 		read := func(r result) made {
 			t.Helper()
@@ -51,6 +59,24 @@ func TestClient(t *testing.T) {
 			check(t, 1, nil, []string{"\n  redirect_uris[0]: \"ftp://x\" has the scheme ftp", "\n  grant_types[0]: "})
 		s.run("", "client", "list").check(t, 0, []string{"CLIENT ID", "till ", "command", "shop ", "file", public.ID}, nil)
 
+		hook := logouttest.NewHook(t, "till")
+		s.run("", "client", "update", "till", "--new-webhook-secret").check(t, 2, nil, []string{"the client has no webhook_uri"})
+		hooked := read(s.run(`{"webhook_events": ["session.ended"]}`, "client", "update", "till", "--metadata", "-", "--webhook-uri", hook.URL))
+		rotated := read(s.run("", "client", "update", "till", "--new-webhook-secret"))
+		if !strings.HasPrefix(hooked.Webhook, "whsec_") || hooked.Secret != "" || !strings.HasPrefix(rotated.Webhook, "whsec_") || rotated.Webhook == hooked.Webhook {
+			t.Errorf("webhook secrets: %+v, %+v", hooked, rotated)
+		}
+		if kept := read(s.run("", "client", "update", "till", "--name", "Till 2")); kept.Webhook != "" {
+			t.Error("an update of the name makes a new webhook secret")
+		}
+		signing, err := s.clients().LogoutClient(t.Context(), "till")
+		if err != nil || len(signing.WebhookKeys) != 2 || !slices.Equal(signing.WebhookEvents, []string{logout.EventSessionEnded}) {
+			t.Errorf("signing by %+v, %v; want two secrets", signing, err)
+		}
+		if m := show("till"); m["webhook_uri"] != hook.URL || m["webhook_secrets"] != nil {
+			t.Errorf("metadata %v", m)
+		}
+
 		if again := read(s.run(`{"contacts": ["a@example.com"]}`, "client", "update", "till", "--metadata", "-", "--name", "The Till")); again.Secret != "" {
 			t.Error("an update of the name makes a new secret")
 		}
@@ -78,7 +104,7 @@ func TestClient(t *testing.T) {
 		session, grants := s.login("alice", "till", "wiki")
 		other, others := s.login("bob", "till")
 		old := s.grant("bob", "till", "an ended session", "a sid of it")
-		s.run("", "client", "delete", "till").check(t, 0, []string{"till is deleted. It left 3 sessions, 3 deliveries to make: exeunt delivery list --logout "}, nil)
+		s.run("", "client", "delete", "till").check(t, 0, []string{"till is deleted. It left 3 sessions, 6 deliveries to make: exeunt delivery list --logout "}, nil)
 		if s.ended(session) || s.ended(other) {
 			t.Error("sessions ended with the client")
 		}
@@ -86,6 +112,18 @@ func TestClient(t *testing.T) {
 			t.Errorf("grants alive: %t, %t, %t; another client's %t", s.alive(grants[0]), s.alive(others[0]), s.alive(old), s.alive(grants[1]))
 		}
 		s.told("shop", 2) // the endpoint that till registered
+		for deadline := time.Now().Add(patience); len(hook.Received(logout.EventSessionEnded)) < 3; {
+			if runtime.Gosched(); time.Now().After(deadline) {
+				t.Fatalf("the webhook of the client that was deleted received %d events, want 3", len(hook.Received()))
+			}
+		}
+		wh, err := standardwebhooks.NewWebhook(rotated.Webhook)
+		must(t, err)
+		for _, m := range hook.Received() {
+			if err := wh.Verify(m.Body, m.Header); err != nil {
+				t.Errorf("an event of the client that was deleted: %v", err)
+			}
+		}
 		if n := len(s.rps["wiki"].Acknowledged()); n != 0 {
 			t.Errorf("another client was told %d times", n)
 		}

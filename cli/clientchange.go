@@ -34,6 +34,7 @@ var (
 		{"auth-method", "token_endpoint_auth_method", "`METHOD` of authentication; none for a public client"},
 		{"scope", "scope", "`SCOPES` that the client may ask for, separated by spaces"},
 		{"backchannel-logout-uri", "backchannel_logout_uri", "`URI` where logout tokens are sent"},
+		{"webhook-uri", "webhook_uri", "`URI` where signed events are sent"},
 	}
 	clientListFlags = []struct{ flag, member, usage string }{
 		{"redirect-uri", "redirect_uris", "`URI` where the browser may be sent after login; may be repeated"},
@@ -113,27 +114,31 @@ func (f *clientFlags) read(env Env) (data []byte, err error) {
 	return data, nil
 }
 
-// check reads metadata by the rules of the configuration. secretHash is that of the secret that the client has so far, if any. It returns
-// the client, and the secret that was made because it needs one and has none, or because renew says so.
-func checkClient(cfg *config.Config, metadata map[string]any, secretHash []byte, renew bool) (client identity.Client, secret string, err error) {
+// renewal says which secrets are replaced.
+type renewal struct{ client, webhook bool }
+
+// checkClient reads metadata by the rules of the configuration. have is the client as it was, of which the secrets are kept. It returns the
+// client, and a line with the secrets that were made because it needs them and has none, or because renew says so.
+func checkClient(cfg *config.Config, metadata map[string]any, have identity.Client, renew renewal) (client identity.Client, made clientSecretLine, err error) {
 	data, err := json.Marshal(metadata)
 	if err != nil {
-		return client, "", err
+		return client, made, err
 	}
 	c, err := config.ParseClient(data)
 	if err != nil {
-		return client, "", err
+		return client, made, err
 	}
 	if c.ClientID == "" {
 		c.ClientID = logout.NewID()
 	}
 	given := c.ClientSecret.Reveal()
 	if err := cfg.CheckClient(&c, true); err != nil {
-		return client, "", err
+		return client, made, err
 	}
 	if client, err = newClient(cfg, c); err != nil {
-		return client, "", err
+		return client, made, err
 	}
+	made.ID = client.ID
 	usesSecret := c.TokenEndpointAuthMethod == config.AuthBasic || c.TokenEndpointAuthMethod == config.AuthPost
 	switch {
 	case !usesSecret:
@@ -141,12 +146,21 @@ func checkClient(cfg *config.Config, metadata map[string]any, secretHash []byte,
 	case given != "":
 		sum := sha256.Sum256([]byte(given))
 		client.SecretHash = sum[:]
-	case renew || len(secretHash) == 0:
-		secret, client.SecretHash = provider.NewClientSecret()
+	case renew.client || len(have.SecretHash) == 0:
+		made.Secret, client.SecretHash = provider.NewClientSecret()
 	default:
-		client.SecretHash = secretHash
+		client.SecretHash = have.SecretHash
 	}
-	return client, secret, nil
+	switch {
+	case client.WebhookURI == "", len(client.WebhookSecrets) > 0:
+	case renew.webhook || len(have.WebhookSecrets) == 0:
+		// The newest so far stays beside the new one, until the app knows that.
+		made.WebhookSecret = provider.NewWebhookSecret()
+		client.WebhookSecrets = append([]identity.Secret{identity.Secret(made.WebhookSecret)}, have.WebhookSecrets[:min(1, len(have.WebhookSecrets))]...)
+	default:
+		client.WebhookSecrets = have.WebhookSecrets
+	}
+	return client, made, nil
 }
 
 // metadataProblems leaves out the lines: they are of a text that nobody has seen.
@@ -184,7 +198,7 @@ func clientCreateCommand() *command {
 					metadata["client_id"] = args[0]
 				}
 				return withOperator(ctx, *path, env, func(o *provider.Operator, cfg *config.Config) error {
-					client, secret, err := checkClient(cfg, metadata, nil, false)
+					client, made, err := checkClient(cfg, metadata, identity.Client{}, renewal{})
 					if err != nil {
 						return metadataProblems("the client is not created", err)
 					}
@@ -195,17 +209,18 @@ func clientCreateCommand() *command {
 					if err != nil {
 						return err
 					}
-					return writeJSON(env.Stdout, clientSecretLine{client.ID, secret})
+					return writeJSON(env.Stdout, made)
 				})
 			}
 		},
 	}
 }
 
-// clientSecretLine is what create and update print. The secret is there only when it was made.
+// clientSecretLine is what create and update print. A secret is there only when it was made.
 type clientSecretLine struct {
-	ID     string `json:"client_id"`
-	Secret string `json:"client_secret,omitempty"`
+	ID            string `json:"client_id"`
+	Secret        string `json:"client_secret,omitempty"`
+	WebhookSecret string `json:"webhook_secret,omitempty"`
 }
 
 func clientUpdateCommand() *command {
@@ -220,7 +235,9 @@ func clientUpdateCommand() *command {
 			path := configFlag(flags)
 			var given clientFlags
 			given.define(flags)
-			renew := flags.Bool("new-secret", false, "make a new secret and print it; the old one is void at once, on SQLite within half a minute")
+			var renew renewal
+			flags.BoolVar(&renew.client, "new-secret", false, "make a new secret and print it; the old one is void at once, on SQLite within half a minute")
+			flags.BoolVar(&renew.webhook, "new-webhook-secret", false, "make a new secret for the webhook and print it; the newest so far signs too, until the next one is made")
 			return withClient(path, func(ctx context.Context, o *provider.Operator, cfg *config.Config, c provider.Client, env Env) error {
 				if c.Configured {
 					return fmt.Errorf("client %s comes from the configuration file; change its entry in `clients` and start the provider again", c.ID)
@@ -235,14 +252,17 @@ func clientUpdateCommand() *command {
 				if metadata["client_id"] != c.ID {
 					return usagef("the metadata is that of another client, %v; a client_id cannot be changed", metadata["client_id"])
 				}
-				client, secret, err := checkClient(cfg, metadata, c.SecretHash, *renew)
+				if renew.webhook && metadata["webhook_uri"] == nil {
+					return usagef("--new-webhook-secret: the client has no webhook_uri; set it with --webhook-uri")
+				}
+				client, made, err := checkClient(cfg, metadata, c.Client, renew)
 				if err != nil {
 					return metadataProblems("the client is not changed", err)
 				}
 				if err := o.UpdateClient(ctx, client); err != nil {
 					return err
 				}
-				return writeJSON(env.Stdout, clientSecretLine{client.ID, secret})
+				return writeJSON(env.Stdout, made)
 			})
 		},
 	}

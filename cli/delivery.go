@@ -92,9 +92,12 @@ func stateNames(states []logout.State) string {
 type deliveryLine struct {
 	ID         string        `json:"id"`
 	LogoutID   string        `json:"logout_id"`
+	EventID    string        `json:"event_id"` // the same for all channels
+	Event      string        `json:"event"`
 	ClientID   string        `json:"client_id"`
 	Channel    string        `json:"channel"`
 	State      string        `json:"state"`
+	ByPull     bool          `json:"by_pull,omitempty"` // delivered: the app came and acknowledged it
 	Cause      string        `json:"cause"`
 	SessionID  string        `json:"session_id"`
 	SID        string        `json:"sid"`
@@ -121,7 +124,7 @@ type attemptLine struct {
 
 func newDeliveryLine(d logout.Delivery, attempts ...logout.Attempt) deliveryLine {
 	line := deliveryLine{
-		ID: d.ID, LogoutID: d.LogoutID, ClientID: d.ClientID, Channel: string(d.Channel), State: string(d.State), Cause: string(d.Cause),
+		ID: d.ID, LogoutID: d.LogoutID, EventID: d.EventID, Event: d.EventType(), ByPull: d.Pulled, ClientID: d.ClientID, Channel: string(d.Channel), State: string(d.State), Cause: string(d.Cause),
 		SessionID: d.SessionID, SID: d.SID, Subject: d.Subject, Attempts: d.Attempts, CreatedAt: d.CreatedAt, SettledAt: d.SettledAt,
 		LastStatus: d.LastStatus, LastError: d.LastError,
 	}

@@ -32,7 +32,8 @@ func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (prov
 		Logout: provider.Logout{
 			Wait: cfg.Logout.Wait, AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: cfg.Logout.Workers,
 		},
-		Retention: cfg.Retention, AuditRetention: cfg.AuditRetention, TrustedProxies: cfg.TrustedNetworks(), Version: versionName(), Logger: log,
+		Registration: Registration(cfg), Retention: cfg.Retention, AuditRetention: cfg.AuditRetention, TrustedProxies: cfg.TrustedNetworks(),
+		Version: versionName(), Logger: log,
 	}
 	if p.Mail, err = newMail(cfg); err != nil {
 		return provider.Config{}, err
@@ -67,13 +68,18 @@ func newClient(cfg *config.Config, c config.Client) (identity.Client, error) {
 		ID: c.ClientID, Name: c.ClientName, URI: c.ClientURI, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, Contacts: c.Contacts,
 		ApplicationType: c.ApplicationType, TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes,
 		Scope: c.Scope, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, IDTokenSigningAlg: c.IDTokenSignedResponseAlg,
-		DefaultMaxAge: c.DefaultMaxAge, RequireAuthTime: c.RequireAuthTime,
+		DefaultMaxAge: c.DefaultMaxAge, RequireAuthTime: c.RequireAuthTime, DefaultACRValues: c.DefaultACRValues, InitiateLoginURI: c.InitiateLoginURI,
+		SoftwareID: c.SoftwareID, SoftwareVersion: c.SoftwareVersion,
 		JWKSURI: c.JWKSURI, TokenEndpointAuthSigningAlg: c.TokenEndpointAuthSigningAlg,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
 		AccessTokenFormat: c.AccessTokenFormat, SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,
 		Idle: c.Idle, OnTokenReuse: c.OnTokenReuse, FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
 		// In development an app on the same machine is told without further words.
-		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && (onLoopback(c.BackchannelLogoutURI) || onLoopback(c.JWKSURI)),
+		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && (onLoopback(c.BackchannelLogoutURI) || onLoopback(c.WebhookURI) || onLoopback(c.JWKSURI)),
+		WebhookURI:          c.WebhookURI, WebhookEvents: c.WebhookEvents, UserToken: c.UserToken,
+	}
+	for _, secret := range c.WebhookSecrets {
+		client.WebhookSecrets = append(client.WebhookSecrets, identity.Secret(secret.Reveal()))
 	}
 	if len(c.JWKS) > 0 {
 		var err error

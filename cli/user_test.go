@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/cli"
+	"github.com/exeunt-id/exeunt/config"
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/database/databasetest"
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/logout/logouttest"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/store"
 )
 
@@ -84,6 +86,16 @@ func (s *site) grant(subject, client, session, sid string) string {
 		Hash: []byte(g.ID), Kind: identity.KindRefresh, GrantID: g.ID, ClientID: client, IssuedAt: now, ExpiresAt: now.Add(time.Hour),
 	}))
 	return g.ID
+}
+
+// clients opens webhook secrets as the provider does.
+func (s *site) clients() *store.Store {
+	s.Helper()
+	all := store.New(s.db, time.Now)
+	vault, err := signing.NewVault([][32]byte{config.DevelopmentSecret()})
+	must(s.T, err)
+	all.Clients.Vault = vault
+	return all
 }
 
 func (s *site) grants() *store.Grants { return store.New(s.db, time.Now).Grants }

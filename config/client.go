@@ -13,7 +13,7 @@ type Client struct {
 	TokenEndpointAuthMethod string   `yaml:"token_endpoint_auth_method" doc:"client_secret_basic, client_secret_post, private_key_jwt, or none for a public client."`
 	GrantTypes              []string `yaml:"grant_types" doc:"authorization_code, refresh_token, client_credentials."`
 	ResponseTypes           []string `yaml:"response_types" doc:"code."`
-	Scope                   string   `yaml:"scope" doc:"Scopes that the client may ask for, separated by spaces. With client_credentials it gets those that are not about a person."`
+	Scope                   string   `yaml:"scope" doc:"Scopes that the client may ask for, separated by spaces. With client_credentials it gets those that are not about a person; ssf.manage makes it a receiver of shared signals."`
 
 	RedirectURIs           []string `yaml:"redirect_uris" doc:"Where the browser may be sent after login; compared exactly."`
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris" doc:"Where the browser may be sent after logout; compared exactly."`
@@ -42,9 +42,14 @@ type Client struct {
 	SoftwareID      string   `yaml:"software_id" doc:"Identifier of the client's software; kept as information."`
 	SoftwareVersion string   `yaml:"software_version" doc:"Version of the client's software; kept as information."`
 
+	WebhookURI     string   `yaml:"webhook_uri" doc:"Where signed events are sent (Standard Webhooks)."`
+	WebhookSecrets []Secret `yaml:"webhook_secrets" doc:"One secret that signs them, or two while one replaces the other, the newest first: whsec_ and the base64 of 24 to 64 bytes."`
+	WebhookEvents  []string `yaml:"webhook_events" doc:"The types of events that the client wants. Without it all that concern it, except token.revoked and user.created. Without webhook_uri it pulls them."`
+	UserToken      bool     `yaml:"user_token" doc:"Events carry a one-time user token instead of the subject."`
+
 	AccessTokenFormat   string   `yaml:"access_token_format" doc:"opaque, or jwt: access tokens that resource servers can verify by themselves (RFC 9068), until they expire."`
 	SkipConsent         bool     `yaml:"skip_consent" doc:"People are not asked for consent."`
-	AllowPrivateNetwork bool     `yaml:"allow_private_network" doc:"The client's logout endpoint and jwks_uri may be on a private or loopback address."`
+	AllowPrivateNetwork bool     `yaml:"allow_private_network" doc:"The client's logout endpoint, webhook, stream endpoint and jwks_uri may be on a private or loopback address."`
 	AllowedOrigins      []string `yaml:"allowed_origins" doc:"Origins of the pages that may use the SDK."`
 	RedirectLogout      string   `yaml:"redirect_logout" doc:"/logout ends the session at once (immediate) or asks the person first (confirm)."`
 	HintLogout          bool     `yaml:"hint_logout" doc:"The client's server may end a session at the end_session endpoint by ID token hint alone, without a browser."`

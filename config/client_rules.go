@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 func (c *Config) checkClients(r *report) {
@@ -32,6 +33,7 @@ type clientRules struct {
 	path        string // with the final dot
 	httpAllowed bool   // for all its URIs
 	secretKept  bool   // it has a secret that only its hash is known of
+	registered  bool   // it registers itself
 }
 
 // check checks everything. algorithms are the provider's.
@@ -40,6 +42,7 @@ func (c clientRules) check(algorithms []string) {
 	c.checkKeys()
 	c.checkGrants()
 	c.checkURIs()
+	c.checkWebhook()
 	c.checkAlgorithm(algorithms)
 	c.checkOther()
 }
@@ -92,6 +95,27 @@ func (c clientRules) checkGrants() {
 		// RFC 6749, 3.3
 		if !isVSCHAR(scope) || strings.ContainsAny(scope, `"\`) {
 			c.add("scope", "%s is not a scope; write printable ASCII without quotes and backslashes, separated by spaces", quote(scope))
+		}
+	}
+	c.checkStreamScopes()
+}
+
+// The scopes of receivers of shared signals (CAEP Interoperability Profile 1.0, 2.7.3).
+const (
+	scopeStreamPrefix = "ssf."
+	scopeStreamRead   = "ssf.read"
+	scopeStreamManage = "ssf.manage"
+)
+
+// checkStreamScopes: the prefix is reserved, and only a token of the client's own opens the API.
+func (c clientRules) checkStreamScopes() {
+	for _, scope := range strings.Fields(c.Scope) {
+		switch {
+		case !strings.HasPrefix(scope, scopeStreamPrefix):
+		case scope != scopeStreamRead && scope != scopeStreamManage:
+			c.add("scope", "%s is not a scope of shared signals; write %s, or %s to read only", quote(scope), scopeStreamManage, scopeStreamRead)
+		case !slices.Contains(c.GrantTypes, GrantClientCredentials):
+			c.add("grant_types", "lacks client_credentials, without which nothing can come of the scope %s; add it, or remove the scope", scope)
 		}
 	}
 }
@@ -163,9 +187,17 @@ func (c clientRules) checkOther() {
 		c.add("default_max_age", "%d is negative; write seconds from 0, or remove the key", *age)
 	}
 	for i, contact := range c.Contacts {
+		key := fmt.Sprintf("contacts[%d]", i)
 		if strings.TrimSpace(contact) == "" {
-			c.add(fmt.Sprintf("contacts[%d]", i), "is empty; write an address or remove it")
+			c.add(key, "is empty; write an address or remove it")
 		}
+		c.line(key, contact)
+	}
+	c.line("client_name", c.ClientName)
+	c.line("software_id", c.SoftwareID)
+	c.line("software_version", c.SoftwareVersion)
+	for i, acr := range c.DefaultACRValues {
+		c.line(fmt.Sprintf("default_acr_values[%d]", i), acr)
 	}
 }
 
@@ -185,6 +217,16 @@ func (c clientRules) checkRevocation() {
 	}
 }
 
+// line checks text that is shown to people, who must read it as it stands.
+func (c clientRules) line(key, text string) {
+	if i := strings.IndexFunc(text, disguises); i >= 0 {
+		c.add(key, "%s has %U, which is not seen but changes what is; remove it", quote(text), []rune(text[i:])[0])
+	}
+}
+
+// disguises reports control characters, and those that turn the direction of what follows (Unicode Standard Annex 9, 2).
+func disguises(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+
 // Warnings returns what is allowed but probably not meant. The configuration must be valid.
 func (c *Config) Warnings() []Warning {
 	var warnings []Warning
@@ -197,6 +239,7 @@ func (c *Config) Warnings() []Warning {
 			}
 		}
 		private("backchannel_logout_uri", client.BackchannelLogoutURI, "where no logout token is sent")
+		private("webhook_uri", client.WebhookURI, "where no event is sent")
 		private("jwks_uri", client.JWKSURI, "from where no keys are fetched")
 		if n := len(client.ClientSecret); n > 0 && n < minSecretLength && c.production() {
 			warnings = append(warnings, Warning{path + "client_secret", fmt.Sprintf(

@@ -113,13 +113,17 @@ func TestProblems(t *testing.T) {
 		{name: "password in clear", yaml: dev("smtp: {address: 'mail.example.com:25', from: a@example.com, username: x, password: hunter2, tls: none}"), want: []string{"smtp.tls: in clear"}},
 		{name: "audit retention", yaml: dev("audit_retention: 1h"), want: []string{"audit_retention: 1h0m0s is too short"}},
 		{name: "words", yaml: dev("log: {level: loud, format: xml}\nlogout: {fanout: some}"), want: []string{`log.level: "loud" is not known here; use debug, info, warn, error`, "log.format: use json, text", "logout.fanout: use participating"}},
+		{name: "initial access tokens", yaml: mark("registration: {initial_access_tokens: ['0123456789abcdef0123456789abcdef', hunter2, 'hunter 2 hunter 2 hunter 2 hunter 2', '====']}\n", "", redirects), want: []string{
+			"registration.initial_access_tokens[1]: is short", "registration.initial_access_tokens[2]: is not a bearer token", "registration.initial_access_tokens[3]: is not a bearer token",
+		}},
+		{name: "disguised text", yaml: shop(`client_name: "a\u202eb", contacts: ["a\r\nBcc: x"]`), want: []string{"clients[0].client_name: has U+202E", "clients[0].contacts[0]: has U+000D"}},
 		// not in this version
 		{name: "proxies", yaml: dev("trusted_proxies: [10.0.0.1, 10.0.0.0/8, 'fd00::/8', proxy.example, 10.0.0.0/33]"), want: []string{
 			`trusted_proxies[3]: "proxy.example" is not an address`, `trusted_proxies[4]: "10.0.0.0/33" is not an address`,
 		}},
-		{name: "later", yaml: mark("registration: {initial_access_tokens: [hunter2]}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
+		{name: "later", yaml: mark("tls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
 			redirects+", allowed_origins: [https://x]"), want: []string{
-			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "tls.cert_file: is given without tls.key_file",
+			"tls.cert_file: is given without tls.key_file",
 			"logout.fanout: use participating", "clients[0].allowed_origins: not available",
 		}},
 		// never
@@ -131,6 +135,9 @@ func TestProblems(t *testing.T) {
 		{name: "duplicate client", yaml: withClient(redirects + "}\n- {client_id: shop, client_secret: x, redirect_uris: [https://x/]"), want: []string{"clients[1].client_id: \"shop\" is the client_id of clients[0] too"}},
 		{name: "public client", yaml: shop("token_endpoint_auth_method: none"), want: []string{"clients[0].client_secret: contradicts token_endpoint_auth_method: none"}},
 		{name: "service", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: jobs.run}]")},
+		{name: "receiver", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: ssf.manage ssf.read}]")},
+		{name: "receiver without a token", yaml: dev("clients: [{client_id: app, client_secret: x, redirect_uris: [http://localhost/], scope: openid ssf.manage}]"), want: []string{"clients[0].grant_types: lacks client_credentials"}},
+		{name: "unknown scope of signals", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: ssf.manage.create}]"), want: []string{"clients[0].scope: \"ssf.manage.create\" is not a scope of shared signals"}},
 		{name: "public service", yaml: dev("clients: [{client_id: job, token_endpoint_auth_method: none, grant_types: [client_credentials]}]"), want: []string{"clients[0].grant_types: has client_credentials, which a public client cannot use"}},
 		{name: "private_key_jwt without keys", yaml: keyed("scope: openid"), want: []string{"clients[0].jwks_uri: is missing, private_key_jwt needs it or jwks"}},
 		{name: "private_key_jwt with everything", yaml: keyed("client_secret: hunter2, jwks_uri: 'https://app.example.com/keys', jwks: {keys: [" + publicJWK + "]}, token_endpoint_auth_signing_alg: HS256"), want: []string{
@@ -153,6 +160,23 @@ func TestProblems(t *testing.T) {
 		{name: "no set", yaml: keyed("jwks: {kty: OKP, crv: Ed25519}"), want: []string{"clients[0].jwks: is not a JWK Set"}},
 		{name: "keys over http", yaml: shop("jwks_uri: 'http://app.example.com/keys', token_endpoint_auth_signing_alg: ES256"), want: []string{
 			`clients[0].jwks_uri: "http://app.example.com/keys" uses http`, "clients[0].token_endpoint_auth_signing_alg: has no effect without token_endpoint_auth_method: private_key_jwt",
+		}},
+		{name: "webhook", yaml: shop("webhook_uri: 'https://shop.example.com/hook', webhook_secrets: [whsec_" + secret32 + "], webhook_events: [user.logged_out, token.revoked], user_token: true")},
+		{name: "webhook by pull", yaml: shop("webhook_events: [user.logged_out]")},
+		{name: "webhook without a secret", yaml: shop("webhook_uri: 'http://shop.example.com/hook', webhook_events: [user.gone, session.ended, session.ended]"), want: []string{
+			`clients[0].webhook_uri: "http://shop.example.com/hook" uses http; use https`, "clients[0].webhook_secrets: is missing, it signs the events",
+			`clients[0].webhook_events[0]: "user.gone" is not known here; use user.logged_out, session.ended`, `clients[0].webhook_events[2]: "session.ended" is there twice`,
+		}},
+		{name: "webhook secrets", yaml: shop("webhook_uri: 'https://shop.example.com/hook', webhook_secrets: [whsec_" + secret32 + ", whsec_a, whsec_b]"), want: []string{
+			"clients[0].webhook_secrets: holds 3 secrets; keep the newest two",
+		}},
+		{name: "webhook secret", yaml: shop("webhook_uri: 'https://shop.example.com/hook', webhook_secrets: [hunter2!, whsec_aHVudGVyMg==]"), want: []string{
+			"clients[0].webhook_secrets[0]: does not begin with whsec_",
+			"clients[0].webhook_secrets[1]: holds 7 bytes instead of 24 to 64; make one with: echo whsec_$(openssl rand -base64 32)",
+		}},
+		{name: "webhook secret of other text", yaml: shop("webhook_uri: 'https://shop.example.com/hook', webhook_secrets: [whsec_hunter2!]"), want: []string{"clients[0].webhook_secrets[0]: is not base64 after whsec_"}},
+		{name: "webhook secrets for nothing", yaml: withClient(redirects + ", token_endpoint_auth_method: none, user_token: true, webhook_secrets: [whsec_" + secret32 + ", whsec_" + secret32 + "]"), want: []string{
+			"clients[0].client_secret: contradicts", "clients[0].webhook_secrets: has no effect without webhook_uri", "clients[0].user_token: needs a client that can prove who it is",
 		}},
 		{name: "characters", yaml: dev("clients: [{client_id: \"caf\\u00e9\", client_secret: \"hunter2\\n\", redirect_uris: [https://x/], scope: 'openid \"x\"'}]"), want: []string{
 			"clients[0].client_id: printable ASCII", "clients[0].client_secret: not printable ASCII", `clients[0].scope: is not a scope`,

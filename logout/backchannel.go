@@ -58,14 +58,23 @@ func (b *backchannel) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set(DeliveryIDHeader, d.ID)
-	res, err := b.outgoing.Client(client.AllowPrivateNetwork).Do(req)
+	res, text, err := send(b.outgoing.Client(client.AllowPrivateNetwork), req)
 	if err != nil {
-		return Answer{}, plainError(err)
+		return Answer{}, err
+	}
+	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judge(res, text, b.now())
+}
+
+// send makes a request and reads the answer. Its body is closed.
+func send(client *http.Client, req *http.Request) (*http.Response, []byte, error) {
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, nil, plainError(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	// An answer that breaks off after its status line is still an answer.
 	text, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judge(res, text, b.now())
+	return res, text, nil
 }
 
 // receiver returns the client as it is registered now, or as it was when the session ended if it has been deleted since.
@@ -83,13 +92,20 @@ func (b *backchannel) receiver(ctx context.Context, d Delivery) (Client, error) 
 // judge reads an answer. Section 2.8 asks for 200, or 400 for an invalid token; frameworks answer 204 and other 2xx, which say the same.
 // Anything else may be a proxy that is rolling out, so it stays on the schedule.
 func judge(res *http.Response, body []byte, now time.Time) error {
+	if res.StatusCode == http.StatusBadRequest && saysInvalid(res, body) {
+		return &RejectedError{Reason: "the relying party calls the logout token invalid (400 invalid_request)"}
+	}
+	return judgeStatus(res, now)
+}
+
+// judgeStatus is for every channel: any 2xx acknowledges, anything else stays on the schedule. 410 too, which Standard Webhooks would have
+// turn the endpoint off: a logout endpoint is never given up, because an ingress answers anything while it rolls out.
+func judgeStatus(res *http.Response, now time.Time) error {
 	switch {
 	case res.StatusCode >= 200 && res.StatusCode < 300:
 		return nil
 	case res.StatusCode >= 300 && res.StatusCode < 400:
 		return fmt.Errorf("the endpoint answered %s; redirects are not followed: register the address it redirects to", status(res.StatusCode))
-	case res.StatusCode == http.StatusBadRequest && saysInvalid(res, body):
-		return &RejectedError{Reason: "the relying party calls the logout token invalid (400 invalid_request)"}
 	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable:
 		if after := retryAfter(res.Header.Get("Retry-After"), now); after > 0 {
 			return &RetryError{After: after, Reason: fmt.Sprintf("the endpoint answered %s and asked to wait %s", status(res.StatusCode), after.Round(time.Second))}

@@ -210,32 +210,3 @@ func later(a, b time.Time) time.Time {
 	}
 	return b
 }
-
-// pace spaces out what all backlogs of this node send, so that those who are told of what happens now keep the node to themselves.
-type pace struct {
-	every time.Duration
-
-	mu   sync.Mutex
-	next time.Time
-}
-
-// wait returns when it is the caller's turn; false when ctx is done first.
-func (p *pace) wait(ctx context.Context) bool {
-	p.mu.Lock()
-	now := time.Now()
-	p.next = later(p.next, now)
-	due := p.next
-	p.next = p.next.Add(p.every)
-	p.mu.Unlock()
-	if due.Equal(now) {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(due.Sub(now))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

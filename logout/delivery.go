@@ -13,6 +13,8 @@ type Channel string
 const (
 	ChannelBackchannel  Channel = "backchannel"  // OpenID Connect Back-Channel Logout 1.0
 	ChannelFrontchannel Channel = "frontchannel" // OpenID Connect Front-Channel Logout 1.0
+	ChannelWebhook      Channel = "webhook"      // Standard Webhooks
+	ChannelCAEP         Channel = "caep"         // OpenID Continuous Access Evaluation Profile 1.0 over a stream of shared signals
 )
 
 // State of a delivery; see the package documentation for the diagram.
@@ -25,7 +27,7 @@ const (
 	StateDelivered   State = "delivered"   // acknowledged
 	StateRejected    State = "rejected"    // refused in a way that a retry cannot mend
 	StateDead        State = "dead"        // every attempt failed until its time was up
-	StateUnconfirmed State = "unconfirmed" // left to the person's browser, which reports nothing back
+	StateUnconfirmed State = "unconfirmed" // left to the person's browser, which reports nothing back, or for the receiver to fetch
 	StateUnreachable State = "unreachable" // the client registered no channel that could carry it
 	StateSuperseded  State = "superseded"  // a newer login makes it harmful
 )
@@ -37,6 +39,7 @@ func (s State) Final() bool { return s != StatePending && s != StateRetrying }
 type Delivery struct {
 	ID        string
 	LogoutID  string
+	EventID   string // of the first delivery to the client about the same thing: the deliveries of all channels are one event
 	ClientID  string
 	Channel   Channel
 	State     State
@@ -48,6 +51,8 @@ type Delivery struct {
 	Subject string
 	Event   string // type of the event, for channels that carry several; empty: the end of a participation
 	Payload string // what else this channel must say, in the channel's own form
+
+	StreamID string // the stream of shared signals that carries it; empty for other channels
 
 	// Where it goes and how it is signed, used only when the client itself has been deleted meanwhile.
 	URI     string
@@ -63,6 +68,7 @@ type Delivery struct {
 	SettledAt  time.Time // when it became final
 	LastStatus int       // HTTP status of the last attempt; 0 when there was no answer
 	LastError  string
+	Pulled     bool // the client came and acknowledged it: delivered by pull
 }
 
 func (d Delivery) receiver() Receiver { return Receiver{ClientID: d.ClientID, Channel: d.Channel} }
@@ -118,13 +124,14 @@ type Receipt struct {
 	CreatedAt  time.Time
 	NextAt     time.Time
 	SettledAt  time.Time
+	Pulled     bool // delivered by pull
 }
 
 // Receipt returns the delivery's receipt.
 func (d Delivery) Receipt() Receipt {
 	return Receipt{
 		DeliveryID: d.ID, LogoutID: d.LogoutID, ClientID: d.ClientID, Channel: d.Channel, State: d.State, Attempts: d.Attempts,
-		LastStatus: d.LastStatus, LastError: d.LastError, CreatedAt: d.CreatedAt, NextAt: d.NextAt, SettledAt: d.SettledAt,
+		LastStatus: d.LastStatus, LastError: d.LastError, CreatedAt: d.CreatedAt, NextAt: d.NextAt, SettledAt: d.SettledAt, Pulled: d.Pulled,
 	}
 }
 

@@ -22,6 +22,14 @@ type Ender interface {
 	// CauseExpired only sessions that have passed a lifetime count as the target's: one may have become active since it was found.
 	End(ctx context.Context, id string, req Request, at time.Time, plan PlanFunc) (*Plan, error)
 
+	// Write writes a plan that ends nothing: its record, its deliveries and, when any is pending, its insurance job, in one transaction
+	// (the one in ctx if there is one).
+	Write(ctx context.Context, plan *Plan) error
+
+	// Remaining returns the SIDs of those leaving participations whose person has another live participation at the same client at that
+	// time. Of logouts that end a person's sessions at the same moment the last to commit finds none. Call it in the ending transaction.
+	Remaining(ctx context.Context, leaving []Participation, at time.Time) (map[string]bool, error)
+
 	// AfterTx calls fn once it is known whether what was done in ctx is durable: after the outermost transaction in ctx has committed or
 	// rolled back.
 	AfterTx(ctx context.Context, fn func(committed bool))
@@ -35,6 +43,9 @@ type Store interface {
 	Receivers
 	Ledger
 	Masses
+	Inbox
+	UserTokens
+	Mailbox
 }
 
 // Config makes an Engine.
@@ -44,6 +55,7 @@ type Config struct {
 	Clients  Clients
 	Signer   Signer
 	Outgoing *Outgoing
+	Streams  Streams // of shared signals; nil: there are none
 
 	// Surviving, if set, finds the participations of sessions that ended before, of which a grant with offline_access survives that the
 	// request's target names. It runs inside the ending transaction for requests that ReachesOffline; the clients leave and are told.
@@ -55,6 +67,13 @@ type Config struct {
 	InEnd func(ctx context.Context, plan *Plan) error
 
 	Observe Observer // Hears of attempts and breakers. Defaults to nobody.
+	// ClientsOf, if set, names the clients that know a person: by a live participation, a grant or a consent. Engine.Announce asks it for
+	// events that do not say whom to tell.
+	ClientsOf func(ctx context.Context, subject string) ([]string, error)
+
+	// Detached, if set, describes to a client the device that a request of CauseDeviceDetached is about: what the event device.detached says
+	// under `device`, `metadata` (what this client wrote itself), `online` and `acknowledged_at`. It runs inside the ending transaction.
+	Detached func(ctx context.Context, req Request, clientID string) (map[string]any, error)
 
 	AttemptTimeout time.Duration // Defaults to 10 s.
 	RetryFor       time.Duration // Defaults to 72 h; negative: one attempt only.
@@ -74,7 +93,11 @@ type Engine struct {
 	breakers  *breakers
 	pace      *pace
 	settler   *settler
+	messages  messages
 	slots     chan struct{}
+	polls     pollCount
+	draining  chan struct{} // closed by Drain
+	drain     sync.Once
 
 	mu       sync.Mutex
 	progress map[string]*progress // logouts whose first attempts run on this node
@@ -122,15 +145,23 @@ func New(cfg Config) (*Engine, error) {
 		cfg:       cfg,
 		limits:    newLimits(),
 		breakers:  newBreakers(cfg),
-		pace:      &pace{every: time.Second / time.Duration(cfg.BacklogRate)},
+		pace:      newPace(cfg.BacklogRate),
 		settler:   newSettler(cfg),
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
 		notifiers: make(map[Channel]Notifier),
+		messages:  messages{issuer: cfg.Issuer, tokens: &userTokens{store: cfg.Store, now: cfg.Now}},
+		draining:  make(chan struct{}),
 	}
 	e.planner = planner{clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin}
 	e.add(ChannelBackchannel, &backchannel{issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
 	e.add(ChannelFrontchannel, frontchannel{issuer: cfg.Issuer})
+	e.add(ChannelWebhook, &webhook{
+		clients: cfg.Clients, outgoing: cfg.Outgoing, messages: e.messages, remaining: cfg.Store.Remaining, detached: cfg.Detached, now: cfg.Now,
+	})
+	if cfg.Streams != nil {
+		e.add(ChannelCAEP, &caep{issuer: cfg.Issuer, streams: cfg.Streams, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
+	}
 	return e, nil
 }
 
@@ -176,9 +207,7 @@ func (e *Engine) End(ctx context.Context, req Request) (*Outcome, error) {
 				return nil, err
 			}
 		}
-		if slot = len(plan.pending()) > 0 && e.reserve(); !slot {
-			plan.InsureAt = at // nobody starts early, so the job starts at once
-		}
+		slot = e.insure(plan)
 		return plan, nil
 	})
 	if err != nil {
@@ -220,6 +249,15 @@ func (e *Engine) withSurviving(ctx context.Context, req Request, leaving []Parti
 	return leaving, nil
 }
 
+// insure takes a place for the early start of a plan that is about to be written, and reports whether it got one. Without it nobody starts
+// early, so the job starts at once.
+func (e *Engine) insure(plan *Plan) (slot bool) {
+	if slot = len(plan.pending()) > 0 && e.reserve(); !slot {
+		plan.InsureAt = plan.At
+	}
+	return slot
+}
+
 // reserve takes a place for an early start, if one is free.
 func (e *Engine) reserve() bool {
 	e.mu.Lock()
@@ -253,6 +291,7 @@ func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
 			return
 		}
 		e.track(plan.LogoutID, p)
+		e.pace.begin()
 		go func() {
 			defer e.early.Done()
 			defer e.untrack(plan.LogoutID)

@@ -201,12 +201,6 @@ func (e *Engine) rest(ctx context.Context, m Mass, out *Outcome, start time.Time
 	if n == 0 {
 		n = len(out.Leaving)
 	}
-	timer := time.NewTimer(time.Until(start.Add(time.Second * time.Duration(n) / time.Duration(m.Rate))))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	sleep(ctx, time.Until(start.Add(time.Second*time.Duration(n)/time.Duration(m.Rate))))
+	return ctx.Err()
 }

@@ -1,8 +1,11 @@
 package provider
 
 import (
+	"strings"
+
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/alert"
+	"github.com/exeunt-id/exeunt/provider/protocol"
 	"github.com/exeunt-id/exeunt/provider/store"
 )
 
@@ -16,7 +19,7 @@ func newAlerts(cfg Config, s *store.Store) alerts {
 	return alerts{
 		watcher: &alert.Watcher{
 			Watch: s.Alerts, Ladder: s.Alerts, Clients: s.Clients, Operator: cfg.MailOperator, Issuer: cfg.Issuer, RetryFor: cfg.Logout.RetryFor,
-			NewID: logout.NewID, Now: cfg.Now, Logger: cfg.Logger,
+			PullURL: strings.TrimSuffix(cfg.Issuer, "/") + protocol.PathEvents, NewID: logout.NewID, Now: cfg.Now, Logger: cfg.Logger,
 		},
 		post: &alert.Post{Outbox: s.Mails, Sender: cfg.Mail, Now: cfg.Now, Logger: cfg.Logger},
 	}

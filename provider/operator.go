@@ -17,6 +17,7 @@ type Operator struct {
 	cfg       Config
 	store     *store.Store
 	sessions  *logoutstore.Store
+	streams   *store.Streams
 	keyring   *signing.Keyring
 	passwords *identity.Passwords
 	engine    *logout.Engine
@@ -45,6 +46,10 @@ func wire(cfg Config, workers int, m *metrics.Metrics) (*Operator, error) {
 		cfg: cfg, store: store.New(cfg.DB, cfg.Now), sessions: logoutstore.New(cfg.DB), passwords: identity.NewPasswords(cfg.Password),
 	}
 	o.trail, o.actor = audit.NewTrail(o.store.Audit, cfg.Now), logout.Actor{Kind: "admin"}
+	var err error
+	if o.store.Clients.Vault, err = signing.NewVault(cfg.Secrets); err != nil {
+		return nil, err
+	}
 	o.keyring = signing.NewKeyring(signing.Options{
 		Keys: o.store.Keys, NextKeys: o.store.Keys, Rotation: cfg.Rotation, Secrets: cfg.Secrets, Algorithms: cfg.Algorithms,
 		Now: cfg.Now, Logger: cfg.Logger,
@@ -53,9 +58,14 @@ func wire(cfg Config, workers int, m *metrics.Metrics) (*Operator, error) {
 	if m != nil {
 		inEnd, sign, observe = countedEnds(inEnd, cfg.DB.AfterCommit, m), timedSigner{sign, m}, m
 	}
-	var err error
+	box, err := signing.NewSecretbox(cfg.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	o.streams = store.NewStreams(o.store, box)
 	o.engine, err = logout.New(logout.Config{
-		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: sign, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: inEnd, Observe: observe,
+		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: sign, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: inEnd,
+		ClientsOf: o.store.ClientsOf, Streams: o.streams, Observe: observe,
 		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: workers, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {

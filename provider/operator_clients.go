@@ -1,34 +1,35 @@
 package provider
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"slices"
 
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/audit"
+	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
-	"github.com/exeunt-id/exeunt/provider/store"
 )
 
 // Client is a client with where it came from.
-type Client = store.ClientRecord
+type Client = identity.ClientRecord
 
 // clientPage is how many clients are read at once.
 const clientPage = 500
 
 // NewClientSecret makes a client secret of 256 random bits, and the hash that is kept of it. The secret itself is kept nowhere.
 func NewClientSecret() (secret string, hash []byte) {
+	secret = browser.NewSecret()
+	return secret, browser.Hash(secret)
+}
+
+// NewWebhookSecret makes a secret of Standard Webhooks of 256 random bits. It is kept encrypted, since the provider must sign with it.
+func NewWebhookSecret() string {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails (crypto/rand)
-	secret = base64.RawURLEncoding.EncodeToString(random)
-	sum := sha256.Sum256([]byte(secret))
-	return secret, sum[:]
+	return "whsec_" + base64.StdEncoding.EncodeToString(random)
 }
 
 // Clients calls fn for each client, by id, until it returns an error, which is returned.
@@ -59,7 +60,7 @@ func (o *Operator) Client(ctx context.Context, id string) (Client, error) {
 // CreateClient stores a new client, which has been checked; identity.ErrIDTaken. Running providers know it within a second.
 func (o *Operator) CreateClient(ctx context.Context, c identity.Client) error {
 	return o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
-		if err := o.store.Clients.Create(ctx, c); err != nil {
+		if err := o.store.Clients.Create(ctx, c, nil); err != nil {
 			return err
 		}
 		return o.trail.Record(ctx, audit.Client(audit.KindClientCreated, o.actor, c.ID))
@@ -76,21 +77,13 @@ func (o *Operator) UpdateClient(ctx context.Context, c identity.Client) error {
 	if have.Configured {
 		return fmt.Errorf("client %q comes from the configuration file; change its entry in `clients` and start the provider again", c.ID)
 	}
-	changed := changedMembers(have.Client, c)
+	changed := identity.ChangedMembers(have.Client, c)
 	return o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
 		if err := o.store.Clients.Update(ctx, c); err != nil {
 			return err
 		}
 		return o.trail.Record(ctx, audit.Client(audit.KindClientUpdated, o.actor, c.ID, changed...))
 	})
-}
-
-// changedMembers names what is other in a client's registration.
-func changedMembers(before, after identity.Client) []string {
-	// Strings, lists of strings and raw JSON: it marshals.
-	a, _ := json.Marshal(before)
-	b, _ := json.Marshal(after)
-	return audit.Changed(a, b, !bytes.Equal(before.SecretHash, after.SecretHash))
 }
 
 // DeleteClient deletes a client. In the same transaction it leaves all sessions, which live on, and its grants are revoked; it is told of

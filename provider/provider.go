@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -29,8 +30,10 @@ const product = "Exeunt"
 // Provider is an OpenID Provider. Make it with New, Start it, serve it, Stop it.
 type Provider struct {
 	cfg       Config
+	operator  *Operator // what applications and operators do alike
 	store     *store.Store
 	sessions  *logoutstore.Store
+	streams   *store.Streams
 	keyring   *signing.Keyring
 	passwords *identity.Passwords
 	engine    *logout.Engine
@@ -43,20 +46,26 @@ type Provider struct {
 	outside   *echo.Echo // what is not
 	admin     *echo.Echo
 	work      work
+	closing   chan struct{}
+	close     func() // closes closing, once
 }
+
+// maxWaiting is how many clients may wait on this node for their events at once. Each asks the database once a second.
+const maxWaiting = 256
 
 // New wires a provider. It writes nothing and starts nothing. Errors name the field of Config.
 func New(_ context.Context, cfg Config) (*Provider, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	p := &Provider{cfg: cfg, base: browser.NewBase(cfg.Issuer)}
+	p := &Provider{cfg: cfg, base: browser.NewBase(cfg.Issuer), closing: make(chan struct{})}
 	p.metrics = p.newMetrics()
 	o, err := wire(cfg, cfg.Logout.Workers, p.metrics)
 	if err != nil {
 		return nil, err
 	}
-	p.store, p.sessions, p.keyring, p.passwords, p.engine, p.trail = o.store, o.sessions, o.keyring, o.passwords, o.engine, o.trail
+	p.operator, p.store, p.sessions, p.streams, p.keyring, p.passwords, p.engine, p.trail = o, o.store, o.sessions, o.streams, o.keyring, o.passwords, o.engine, o.trail
+	p.close = sync.OnceFunc(func() { close(p.closing) })
 	p.alerts = newAlerts(cfg, p.store)
 	e, err := p.endpoints()
 	if err != nil {
@@ -68,6 +77,13 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 
 // Engine returns the logout engine, for what has no HTTP endpoint.
 func (p *Provider) Engine() *logout.Engine { return p.engine }
+
+// Drain answers requests that wait for something to happen. Call it when the server stops accepting (http.Server.RegisterOnShutdown), so that
+// it need not wait for them.
+func (p *Provider) Drain() {
+	p.close()
+	p.engine.Drain()
+}
 
 // ServeHTTP implements http.Handler.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -93,6 +109,10 @@ type endpoints struct {
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
 	revocation *protocol.GlobalRevocation
+	signals    *protocol.Signals
+	register   *protocol.Registration // nil: no client registers itself
+	userToken  *protocol.UserToken
+	events     *protocol.Events
 	login      *web.Login
 	consent    *web.Consent
 	home       *web.Home
@@ -127,7 +147,8 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	settings := protocol.Settings{
 		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
 		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
-		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0, Audit: p.trail,
+		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0,
+		Registration:     len(p.cfg.Registration.InitialAccessTokens) > 0, Audit: p.trail,
 	}
 	keeper, err := protocol.NewKeeper(p.cfg.Secrets, p.cfg.Now)
 	if err != nil {
@@ -182,14 +203,31 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Tx: p.cfg.DB}
-	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Tx: p.cfg.DB}
+	revoker := &protocol.Revoker{Tx: p.cfg.DB, Grants: p.store.Grants, Announcer: p.engine, Audit: p.trail}
+	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
+	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
+	e.userToken = &protocol.UserToken{Settings: settings, ClientAuth: clientAuth, Tokens: p.engine}
+	e.events = &protocol.Events{
+		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
+	}
 	e.revocation = &protocol.GlobalRevocation{
 		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
 		Engine: p.engine, Tx: p.cfg.DB,
 	}
+	if settings.Registration {
+		e.register = &protocol.Registration{
+			Settings: settings, InitialAccessTokens: p.cfg.Registration.InitialAccessTokens, Check: p.cfg.Registration.Check, Clients: p.store.Clients,
+			Deleter: p.operator, Tx: p.cfg.DB,
+		}
+	}
+	e.signals, err = protocol.NewSignals(protocol.Signals{
+		Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Clients: p.store.Clients, Streams: p.streams, Engine: p.engine,
+	})
+	if err != nil {
+		return fmt.Errorf("provider: %w", err)
+	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
-	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Tx: p.cfg.DB}
+	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Tx: p.cfg.DB, Revoker: revoker}
 	return nil
 }
 

@@ -28,7 +28,19 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)
+	r.POST(protocol.PathUserToken, e.userToken.Post)
+	r.GET(protocol.PathEvents, e.events.Get)
+	r.POST(protocol.PathEvents, e.events.Post)
+	r.POST(protocol.PathEventsAck, e.events.Acknowledge)
 	r.POST(protocol.PathGlobalRevocation, e.revocation.Post)
+	signalRoutes(r, e.signals)
+	if e.register != nil {
+		r.POST(protocol.PathRegister, e.register.Post)
+		const one = protocol.PathRegister + "/:client_id"
+		r.GET(one, e.register.Get)
+		r.PUT(one, e.register.Put)
+		r.DELETE(one, e.register.Delete)
+	}
 	e.healthChecks(r)
 
 	// For people.
@@ -49,6 +61,22 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	return r
 }
 
+// signalRoutes are for the receivers of shared signals.
+func signalRoutes(r *echo.Echo, s *protocol.Signals) {
+	r.Match([]string{http.MethodGet, http.MethodHead}, protocol.PathSignals, s.Configuration)
+	r.POST(protocol.PathStream, s.Create)
+	r.GET(protocol.PathStream, s.Read)
+	r.PATCH(protocol.PathStream, s.Update)
+	r.PUT(protocol.PathStream, s.Replace)
+	r.DELETE(protocol.PathStream, s.Delete)
+	r.GET(protocol.PathStreamStatus, s.Status)
+	r.POST(protocol.PathStreamStatus, s.SetStatus)
+	r.POST(protocol.PathStreamAdd, s.AddSubject)
+	r.POST(protocol.PathStreamRemove, s.RemoveSubject)
+	r.POST(protocol.PathStreamVerify, s.Verify)
+	r.POST(protocol.PathStreamPoll+":stream", s.Poll)
+}
+
 // router returns what both listeners have in common.
 func (p *Provider) router() *echo.Echo {
 	r := echo.New()
@@ -60,11 +88,15 @@ func (p *Provider) router() *echo.Echo {
 }
 
 // neighbours lists what is served beside the issuer's path, if it has one: whoever asks for the health of this node knows its address, but
-// not always that path. Everything else there is not ours.
+// not always that path, and the metadata of shared signals has its own place. Everything else there is not ours.
 func (p *Provider) neighbours(e *endpoints) *echo.Echo {
 	r := p.router()
 	r.Use(p.publish) // its pages lead home
 	e.healthChecks(r)
+	if p.base != "" {
+		// The metadata of a transmitter with a path is beside it (Shared Signals Framework 1.0, 7.2).
+		r.Match([]string{http.MethodGet, http.MethodHead}, protocol.PathSignals+string(p.base), e.signals.Configuration)
+	}
 	return r
 }
 
@@ -77,7 +109,8 @@ func (e *endpoints) healthChecks(r *echo.Echo) {
 // forApplications lists the paths whose errors are JSON. Everything else is seen by people, and its errors are pages.
 var forApplications = map[string]bool{
 	protocol.PathDiscovery: true, protocol.PathKeys: true, protocol.PathToken: true, protocol.PathUserinfo: true, protocol.PathRevoke: true,
-	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, pathHealthz: true, pathReadyz: true,
+	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, protocol.PathRegister: true,
+	protocol.PathSignals: true, pathHealthz: true, pathReadyz: true,
 }
 
 // open registers a route that pages of every origin may call by script, without credentials: what they send, they must have been given.

@@ -22,6 +22,8 @@ const (
 	keepExpired = 24 * time.Hour
 	// keepMails is how long it is kept who was written to.
 	keepMails = 30 * 24 * time.Hour
+	// keepClosed is how long a deleted client's stream is kept beyond its deletion: whatever was planned then has been pushed or is dead.
+	keepClosed = 30 * 24 * time.Hour
 )
 
 // work is what runs in the background between Start and Stop.
@@ -134,9 +136,11 @@ func (p *Provider) sweep(ctx context.Context) error {
 func (p *Provider) clean(ctx context.Context) error {
 	now := p.cfg.Now().UTC()
 	// Assertions that expired are refused as such; a minute bridges the nodes' clocks.
-	err := errors.Join(p.store.Sweep(ctx, now.Add(-keepExpired)), p.store.Assertions.Sweep(ctx, now.Add(-time.Minute)))
+	err := errors.Join(p.store.Sweep(ctx, now.Add(-keepExpired)), p.store.Assertions.Sweep(ctx, now.Add(-time.Minute)),
+		p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)), p.streams.Sweep(ctx, now.Add(-keepClosed)))
 	if p.cfg.Retention > 0 {
-		err = errors.Join(err, p.sessions.Purge(ctx, now.Add(-p.cfg.Retention)))
+		old := now.Add(-p.cfg.Retention)
+		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old))
 	}
 	err = errors.Join(err, p.store.Mails.Sweep(ctx, now.Add(-keepMails)))
 	if p.cfg.AuditRetention > 0 {

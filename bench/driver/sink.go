@@ -21,14 +21,16 @@ type Sink struct {
 	addr   string
 	server *http.Server
 	status int
+	delay  time.Duration // before each answer
 	told   map[Told]int
+	first  map[Told]time.Time
 	last   time.Time
 	change chan struct{} // closed and replaced at each acknowledgement
 }
 
 // NewSink opens a sink that answers with the given status.
 func NewSink(status int) (*Sink, error) {
-	s := &Sink{addr: "127.0.0.1:0", status: status, told: make(map[Told]int), change: make(chan struct{})}
+	s := &Sink{addr: "127.0.0.1:0", status: status, told: make(map[Told]int), first: make(map[Told]time.Time), change: make(chan struct{})}
 	return s, s.Open()
 }
 
@@ -60,6 +62,13 @@ func (s *Sink) Answer(status int) {
 	s.status = status
 }
 
+// Delay makes all further answers wait.
+func (s *Sink) Delay(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = d
+}
+
 // ServeHTTP implements http.Handler.
 func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	sid := SIDOf(r.PostFormValue("logout_token"))
@@ -71,12 +80,25 @@ func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		return
 	}
+	if delay := s.delay; delay > 0 {
+		s.mu.Unlock()
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+		}
+		timer.Stop()
+		s.mu.Lock()
+	}
 	w.WriteHeader(s.status)
 	if s.status >= 300 || sid == "" {
 		return
 	}
-	s.told[Told{strings.TrimPrefix(r.URL.Path, "/"), sid}]++
+	told := Told{strings.TrimPrefix(r.URL.Path, "/"), sid}
 	s.last = time.Now()
+	if s.told[told]++; s.told[told] == 1 {
+		s.first[told] = s.last
+	}
 	close(s.change)
 	s.change = make(chan struct{})
 }
@@ -111,6 +133,13 @@ func (s *Sink) Acknowledged() map[Told]int {
 	return told
 }
 
+// First returns when something was acknowledged for the first time; the zero time if it never was.
+func (s *Sink) First(told Told) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.first[told]
+}
+
 // Await waits until n different logouts have been acknowledged and returns when the last one was.
 func (s *Sink) Await(ctx context.Context, n int) (time.Time, error) {
 	for {
@@ -132,5 +161,5 @@ func (s *Sink) Await(ctx context.Context, n int) (time.Time, error) {
 func (s *Sink) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.told = make(map[Told]int)
+	s.told, s.first = make(map[Told]int), make(map[Told]time.Time)
 }

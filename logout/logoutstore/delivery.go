@@ -10,6 +10,7 @@ import (
 type deliveryRow struct {
 	ID         string
 	LogoutID   string
+	EventID    string
 	ClientID   string
 	Channel    string
 	State      string
@@ -19,6 +20,7 @@ type deliveryRow struct {
 	Subject    string
 	Event      string
 	Payload    string
+	StreamID   string
 	URI        string `gorm:"column:uri"`
 	Alg        string
 	Private    bool
@@ -31,11 +33,13 @@ type deliveryRow struct {
 	SettledAt  *int64
 	LastStatus int
 	LastError  string
+	Pulled     bool
 }
 
 var delivery = []column{
 	{"id", "TEXT"},
 	{"logout_id", "TEXT"},
+	{"event_id", "TEXT"},
 	{"client_id", "TEXT"},
 	{"channel", "TEXT"},
 	{"state", "TEXT"},
@@ -45,6 +49,7 @@ var delivery = []column{
 	{"subject", "TEXT"},
 	{"event", "TEXT"},
 	{"payload", "TEXT"},
+	{"stream_id", "TEXT"},
 	{"uri", "TEXT"},
 	{"alg", "TEXT"},
 	{"private", "BOOLEAN"},
@@ -57,24 +62,25 @@ var delivery = []column{
 	{"settled_at", "BIGINT"},
 	{"last_status", "BIGINT"},
 	{"last_error", "TEXT"},
+	{"pulled", "BOOLEAN"},
 }
 
 var deliveryColumns = names("", delivery)
 
 func deliveryRecord(d logout.Delivery) []any {
 	return []any{
-		d.ID, d.LogoutID, d.ClientID, d.Channel, d.State, d.Cause, d.SessionID,
-		d.SID, d.Subject, d.Event, d.Payload, d.URI, d.Alg, d.Private, d.Attempts, d.Rejections, d.Parked, database.Micros(d.CreatedAt),
-		database.Micros(d.NextAt), database.Micros(d.GiveUpAt), database.NullMicros(d.SettledAt), d.LastStatus, d.LastError,
+		d.ID, d.LogoutID, d.EventID, d.ClientID, d.Channel, d.State, d.Cause, d.SessionID,
+		d.SID, d.Subject, d.Event, d.Payload, d.StreamID, d.URI, d.Alg, d.Private, d.Attempts, d.Rejections, d.Parked, database.Micros(d.CreatedAt),
+		database.Micros(d.NextAt), database.Micros(d.GiveUpAt), database.NullMicros(d.SettledAt), d.LastStatus, d.LastError, d.Pulled,
 	}
 }
 
 func (r deliveryRow) delivery() logout.Delivery {
 	return logout.Delivery{
-		ID: r.ID, LogoutID: r.LogoutID, ClientID: r.ClientID, Channel: logout.Channel(r.Channel), State: logout.State(r.State), Cause: logout.Cause(r.Cause),
-		SessionID: r.SessionID, SID: r.SID, Subject: r.Subject, Event: r.Event, Payload: r.Payload, URI: r.URI, Alg: r.Alg, Private: r.Private, Attempts: r.Attempts, Rejections: r.Rejections, Parked: r.Parked,
+		ID: r.ID, LogoutID: r.LogoutID, EventID: r.EventID, ClientID: r.ClientID, Channel: logout.Channel(r.Channel), State: logout.State(r.State), Cause: logout.Cause(r.Cause),
+		SessionID: r.SessionID, SID: r.SID, Subject: r.Subject, Event: r.Event, Payload: r.Payload, StreamID: r.StreamID, URI: r.URI, Alg: r.Alg, Private: r.Private, Attempts: r.Attempts, Rejections: r.Rejections, Parked: r.Parked,
 		CreatedAt: database.Time(r.CreatedAt), NextAt: database.Time(r.NextAt), GiveUpAt: database.Time(r.GiveUpAt),
-		SettledAt: database.NullTime(r.SettledAt), LastStatus: r.LastStatus, LastError: r.LastError,
+		SettledAt: database.NullTime(r.SettledAt), LastStatus: r.LastStatus, LastError: r.LastError, Pulled: r.Pulled,
 	}
 }
 

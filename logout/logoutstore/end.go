@@ -45,6 +45,11 @@ func (s *Store) End(ctx context.Context, id string, req logout.Request, at time.
 	return p, nil
 }
 
+// Write implements logout.Ender.
+func (s *Store) Write(ctx context.Context, plan *logout.Plan) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error { return s.write(ctx, plan) })
+}
+
 // AfterTx implements logout.Ender.
 func (s *Store) AfterTx(ctx context.Context, fn func(committed bool)) { s.db.AfterTx(ctx, fn) }
 

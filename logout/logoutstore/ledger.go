@@ -75,23 +75,30 @@ func (s *Store) Show(ctx context.Context, id string) (logout.Delivery, []logout.
 // redeliverBatch bounds one transaction of Redeliver, so that SQLite's only writer is free again soon.
 const redeliverBatch = 1000
 
-// Redeliver implements logout.Ledger. What it parks gets no job of its own, however much it is; the job of an old turn finds nothing.
+// fetched is the condition of what its receiver comes for: nobody sends it.
+const fetched = "stream_id <> '' AND uri = ''"
+
+// Redeliver implements logout.Ledger. What it parks gets no job of its own, however much it is; the job of an old turn finds nothing. What its
+// receiver must fetch lies ready again.
 func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt time.Time) (int, error) {
 	where, args := conditions(f)
 	count := 0
 	for after := ""; ; {
-		var batch []struct{ ID, ClientID, Channel string }
+		var batch []struct{ ID, ClientID, Channel, State string }
 		err := s.db.Tx(ctx, func(ctx context.Context) error {
-			res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = 'retrying', parked = TRUE, rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
+			res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = CASE WHEN "+fetched+" THEN 'unconfirmed' ELSE 'retrying' END, "+
+				"parked = NOT ("+fetched+"), rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
 				"WHERE id IN (SELECT id FROM logout_deliveries WHERE state IN ('dead', 'rejected', 'retrying') AND id > ? AND "+where+" ORDER BY id LIMIT ?"+s.lock("UPDATE")+
-				") RETURNING id, client_id, channel", append(append([]any{database.Micros(at), database.Micros(giveUpAt), after}, args...), redeliverBatch)...).Scan(&batch)
+				") RETURNING id, client_id, channel, state", append(append([]any{database.Micros(at), database.Micros(giveUpAt), after}, args...), redeliverBatch)...).Scan(&batch)
 			if res.Error != nil {
 				return fmt.Errorf("logoutstore: redelivering: %w", res.Error)
 			}
-			receivers := make([]logout.Receiver, len(batch))
-			for i, d := range batch {
+			var receivers []logout.Receiver
+			for _, d := range batch {
 				after = max(after, d.ID)
-				receivers[i] = logout.Receiver{ClientID: d.ClientID, Channel: logout.Channel(d.Channel)}
+				if logout.State(d.State) == logout.StateRetrying {
+					receivers = append(receivers, logout.Receiver{ClientID: d.ClientID, Channel: logout.Channel(d.Channel)})
+				}
 			}
 			return s.arm(ctx, at, receivers, true)
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -26,6 +27,8 @@ func (s *Store) Due(ctx context.Context, scope logout.Scope) ([]logout.Delivery,
 // Settle implements logout.Outbox.
 func (s *Store) Settle(ctx context.Context, at time.Time, settlements []logout.Settlement) (int, error) {
 	moved := 0
+	// In one order, as everywhere that takes several: a client may be reading the events that are settled here.
+	settlements = slices.SortedFunc(slices.Values(settlements), func(a, b logout.Settlement) int { return strings.Compare(a.Delivery.ID, b.Delivery.ID) })
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
 		moved = 0
 		for rest := settlements; len(rest) > 0; {

@@ -1,12 +1,38 @@
 package logouttest
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/exeunt-id/exeunt/logout"
 )
+
+// testWrite: what ends nothing is as durable as what does, with its transaction or not at all.
+func testWrite(t *testing.T, s Opened) {
+	message := func() *logout.Plan {
+		p := &logout.Plan{LogoutID: logout.NewID(), Request: logout.Request{Cause: logout.CauseAnnounced}, At: epoch, InsureAt: epoch.Add(15 * time.Second)}
+		p.Deliveries = []logout.Delivery{{
+			ID: logout.NewID(), LogoutID: p.LogoutID, ClientID: "shop", Channel: "test", State: logout.StatePending, Cause: logout.CauseAnnounced,
+			Subject: "alice", Event: logout.EventUserUpdated, Payload: `{"a":1}`, CreatedAt: epoch, NextAt: epoch, GiveUpAt: epoch.Add(72 * time.Hour),
+		}}
+		return p
+	}
+	lost, boom := message(), errors.New("boom")
+	err := s.Tx(t.Context(), func(ctx context.Context) error { return errors.Join(s.Store.Write(ctx, lost), boom) })
+	if !errors.Is(err, boom) {
+		t.Fatal(err)
+	}
+	kept := message()
+	must(t, s.Store.Write(t.Context(), kept))
+	s.Insured(t)
+	all, err := s.Store.List(t.Context(), logout.Filter{})
+	must(t, err)
+	if len(all) != 1 || all[0] != kept.Deliveries[0] {
+		t.Errorf("written %+v, want %+v", all, kept.Deliveries)
+	}
+}
 
 func testSettle(t *testing.T, s Opened) {
 	session := start(t, s, "alice", "shop", "bank", "mail")

@@ -40,6 +40,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"rollback", testRollback},
 		{"concurrent ends", testConcurrentEnds},
 		{"end against issue", testEndAgainstIssue},
+		{"write", testWrite},
 		{"settle", testSettle},
 		{"redeliver", testRedeliver},
 		{"redeliver during an attempt", testRedeliverDuringAttempt},
@@ -49,8 +50,16 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"breaker", testBreaker},
 		{"one turn", testOneTurn},
 		{"parking against the end of a turn", testParkingAgainstEnd},
+		{"waiting", testWaiting},
+		{"collect", testCollect},
+		{"shift", testShift},
 		{"health", testHealth},
 		{"mass", testMass},
+		{"events", testEvents},
+		{"readers", testReaders},
+		{"acknowledge", testAcknowledge},
+		{"user tokens", testUserTokens},
+		{"remaining", testRemaining},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t)

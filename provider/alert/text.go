@@ -60,8 +60,10 @@ func (w *Watcher) write(i Incident, c identity.Client, f Facts, now time.Time) (
 	}
 	line("")
 	line("  client_id     %s", c.ID)
-	if at := address(c.BackchannelLogoutURI); at != "" {
-		line("  endpoint      %s", at)
+	for _, uri := range []string{c.BackchannelLogoutURI, c.WebhookURI} {
+		if at := address(uri); at != "" {
+			line("  endpoint      %s", at)
+		}
 	}
 	line("  since         %s", i.BeganAt.UTC().Format(time.DateTime+" UTC"))
 	if i.Rung == Over {
@@ -115,7 +117,7 @@ func (w *Watcher) advise(line func(string, ...any), i Incident, c identity.Clien
 		line("  exeunt delivery list --client %s --state dead", c.ID)
 		line("  exeunt delivery retry --client %s", c.ID)
 	}
-	if w.PullURL != "" && (i.Rung != Over || f.Lost > 0) {
+	if i.Rung != Over || f.Lost > 0 {
 		line("")
 		line("The application can also ask for what it missed, with its own credentials:")
 		line("  %s", w.PullURL)

@@ -65,7 +65,7 @@ type Watcher struct {
 	Operator string // is written to about all clients; empty: nobody
 	Issuer   string
 	RetryFor time.Duration // how long a message is retried
-	PullURL  string        // where a client asks for what it missed; empty: there is no such endpoint
+	PullURL  string        // where a client asks for what it missed
 	NewID    func() string
 	Now      func() time.Time
 	Logger   *slog.Logger

@@ -28,6 +28,7 @@ const (
 	KindClientCreated       Kind = "client.created"
 	KindClientUpdated       Kind = "client.updated"
 	KindClientDeleted       Kind = "client.deleted"
+	KindStreamStatus        Kind = "stream.status"
 	KindUserCreated         Kind = "user.created"
 	KindUserUpdated         Kind = "user.updated"
 	KindUserPasswordChanged Kind = "user.password_changed"
@@ -42,7 +43,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindLogout, KindLoginSucceeded, KindLoginFailed, KindTokenIgnored, KindTokenRevoked, KindTokenReused, KindUserTokenReused, KindRedelivered,
-		KindMassStarted, KindMassCancelled, KindConsentRevoked, KindKeyRotated, KindClientCreated, KindClientUpdated, KindClientDeleted, KindUserCreated, KindUserUpdated, KindUserPasswordChanged,
+		KindMassStarted, KindMassCancelled, KindConsentRevoked, KindKeyRotated, KindClientCreated, KindClientUpdated, KindClientDeleted, KindStreamStatus, KindUserCreated, KindUserUpdated, KindUserPasswordChanged,
 		KindUserDisabled, KindUserEnabled, KindUserDeleted, KindRefused, KindUnrecorded,
 	}
 }

@@ -1,10 +1,6 @@
 package audit
 
 import (
-	"bytes"
-	"encoding/json"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/exeunt-id/exeunt/logout"
@@ -37,25 +33,9 @@ func Client(kind Kind, actor logout.Actor, clientID string, changed ...string) E
 // Configuration is the actor of what follows from the configuration file.
 var Configuration = logout.Actor{Kind: "system", ID: "configuration"}
 
-// Changed names the members in which two JSON objects differ, in order, and client_secret if secret says that this is another one.
-func Changed(before, after []byte, secret bool) []string {
-	var a, b map[string]json.RawMessage
-	if json.Unmarshal(before, &a) != nil || json.Unmarshal(after, &b) != nil {
-		return nil
-	}
-	changed := map[string]bool{}
-	if secret {
-		changed["client_secret"] = true
-	}
-	for name := range a {
-		changed[name] = true
-	}
-	for name, value := range b {
-		if changed[name] = !bytes.Equal(value, a[name]); !changed[name] {
-			delete(changed, name)
-		}
-	}
-	return slices.Sorted(maps.Keys(changed))
+// StreamStatus records that an administrator enabled, paused or disabled a client's stream of shared signals.
+func StreamStatus(actor logout.Actor, clientID, status, reason string) Entry {
+	return Entry{Kind: KindStreamStatus, Actor: actor, ClientID: clientID, Detail: detail(map[string]any{"status": status, "reason": reason})}
 }
 
 // KeyRotated records that an administrator had the signing key of an algorithm replaced; kid is the next key, which signs from activateAt.

@@ -4,14 +4,8 @@ import "github.com/exeunt-id/exeunt/logout"
 
 const maxReason = 300 // bytes
 
-// The ways in which a token is revoked.
-const (
-	ByRedirectLogout = "redirect_logout" // the oauth_token of a logout by redirect
-	ByAPILogout      = "api_logout"
-	ByRevocation     = "revocation" // RFC 7009
-)
-
-// TokenRevoked records that a client's authorization was revoked by a token of it, and nothing else. grantID names the authorization; the
+// TokenRevoked records that a client's authorization was revoked by a token of it, and nothing else. by says how: api,
+// revoke or redirect. grantID names the authorization; the
 // token itself is not kept.
 func TokenRevoked(actor logout.Actor, by, subject, clientID, sessionID, grantID string) Entry {
 	return Entry{
@@ -42,7 +36,7 @@ func TokenReused(actor logout.Actor, subject, clientID, sessionID, grantID strin
 // UserTokenReused records the second use of a webhook's one-time user token by the client that it belongs to. eventID is the event that it
 // came with.
 func UserTokenReused(actor logout.Actor, clientID, eventID string) Entry {
-	return Entry{Kind: KindUserTokenReused, Actor: actor, ClientID: clientID, Detail: detail(map[string]any{"event_id": eventID})}
+	return Entry{Kind: KindUserTokenReused, Actor: actor, ClientID: clientID, Detail: detail(map[string]any{"event_id": eventID}), bounded: true}
 }
 
 // Refused records a request that was refused and matters: by somebody who could not prove to be the client that they named, or who may not

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,13 +85,6 @@ func TestLogoutEntry(t *testing.T) {
 	}
 	if e.Subject != "" || e.SessionID != "" || d.Sessions != 3*maxNamed+1 || len(d.Named) != maxNamed {
 		t.Errorf("about %q, %d of %d sessions named", e.Subject, len(d.Named), d.Sessions)
-	}
-}
-
-func TestChanged(t *testing.T) {
-	got := Changed([]byte(`{"a":1,"b":"x","gone":true}`), []byte(`{"a":1,"b":"y","new":[]}`), true)
-	if want := []string{"b", "client_secret", "gone", "new"}; !slices.Equal(got, want) {
-		t.Errorf("changed %q, want %q", got, want)
 	}
 }
 

@@ -40,6 +40,12 @@ type Client struct {
 	DefaultMaxAge           *int     `json:"default_max_age,omitempty"` // seconds
 	RequireAuthTime         bool     `json:"require_auth_time,omitempty"`
 
+	// Kept as information.
+	DefaultACRValues []string `json:"default_acr_values,omitempty"`
+	InitiateLoginURI string   `json:"initiate_login_uri,omitempty"`
+	SoftwareID       string   `json:"software_id,omitempty"`
+	SoftwareVersion  string   `json:"software_version,omitempty"`
+
 	// The client's public keys, for private_key_jwt: one of the two.
 	JWKS                        json.RawMessage `json:"jwks,omitempty"`
 	JWKSURI                     string          `json:"jwks_uri,omitempty"`
@@ -49,6 +55,11 @@ type Client struct {
 	BackchannelLogoutSessionRequired  bool   `json:"backchannel_logout_session_required,omitempty"`
 	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"` // its origin is that of one of RedirectURIs
 	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
+
+	WebhookURI     string   `json:"webhook_uri,omitempty"`
+	WebhookSecrets []Secret `json:"-"`                        // newest first; kept encrypted
+	WebhookEvents  []string `json:"webhook_events,omitempty"` // empty: all that concern it
+	UserToken      bool     `json:"user_token,omitempty"`     // it gets one-time user tokens instead of subjects
 
 	AccessTokenFormat   string `json:"access_token_format,omitempty"` // opaque (default) or jwt
 	SkipConsent         bool   `json:"skip_consent,omitempty"`

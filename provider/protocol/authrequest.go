@@ -177,9 +177,9 @@ func (t target) checkPKCE(r *oidc.AuthRequest) *oidc.Error {
 }
 
 // grantable drops the scopes that the client did not register (RFC 6749, 3.3), and offline_access where no refresh token could carry it
-// (Core 11). A registered scope that means nothing here may mean something to the client's own services.
+// (Core 11). What the client does by itself no person can grant. A registered scope that means nothing here may mean something to the client's own services.
 func (t target) grantable(scopes []string) []string {
 	return slices.DeleteFunc(scopes, func(scope string) bool {
-		return !t.Client.MayAsk(scope) || scope == oidc.ScopeOfflineAccess && !t.Client.Allows(identity.GrantRefreshToken)
+		return !t.Client.MayAsk(scope) || identity.OwnScope(scope) || scope == oidc.ScopeOfflineAccess && !t.Client.Allows(identity.GrantRefreshToken)
 	})
 }

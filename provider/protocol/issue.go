@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -16,6 +17,9 @@ type issued struct {
 	expiresIn       time.Duration // of the access token
 }
 
+// streamTokenLife bounds the life of a token by which streams are managed (CAEP Interoperability Profile 1.0, 2.7.1).
+const streamTokenLife = time.Hour
+
 // issue makes an access token with the given scopes and, if asked, a refresh token with all scopes of the grant (RFC 6749, 6). until
 // bounds their lifetime: the session's, since session-bound tokens die with it; zero for an offline grant.
 func (s Settings) issue(g identity.Grant, scopes []string, refresh bool, until, at time.Time) issued {
@@ -30,7 +34,11 @@ func (s Settings) issue(g identity.Grant, scopes []string, refresh bool, until, 
 			Hash: browser.Hash(token), Kind: kind, GrantID: g.ID, ClientID: g.ClientID, Scopes: scopes, IssuedAt: at, ExpiresAt: expiresAt,
 		}
 	}
-	accessUntil := expiry(s.Lifetimes.Access)
+	accessLife := s.Lifetimes.Access
+	if slices.ContainsFunc(scopes, identity.OwnScope) {
+		accessLife = min(accessLife, streamTokenLife)
+	}
+	accessUntil := expiry(accessLife)
 	out := issued{access: browser.NewSecret(), expiresIn: accessUntil.Sub(at)}
 	out.rows = append(out.rows, row(identity.KindAccess, out.access, scopes, accessUntil))
 	if refresh {

@@ -27,8 +27,9 @@ import (
 //  5. Without a session the token is still revoked, and the person goes on all the same.
 type RedirectLogout struct {
 	SignOut
-	Grants identity.Grants
-	Tx     Transactions
+	Grants  tokenReader
+	Tx      Transactions
+	Revoker *Revoker
 }
 
 var logoutParameters = []string{"client_id", "redirect_uri", "oauth_token", "state"}
@@ -160,7 +161,7 @@ func (h *RedirectLogout) tokenStep(c echo.Context, r logoutRequest, actor logout
 		if reason != "" {
 			return h.Audit.Record(ctx, audit.TokenIgnored(actor, r.client.ID, session.ID, grant.ID, reason))
 		}
-		_, err := h.revokeGrant(ctx, h.Grants, actor, audit.ByRedirectLogout, grant)
+		_, err := h.Revoker.Revoke(ctx, actor, grant, string(logout.CauseRedirect), h.Now().UTC())
 		return err
 	}, nil
 }

@@ -8,8 +8,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/exeunt-id/exeunt/logout"
-	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -25,8 +23,8 @@ var revokeParameters = append(slices.Clone(clientParameters), "token", "token_ty
 type Revoke struct {
 	Settings
 	ClientAuth ClientAuth
-	Grants     identity.Grants
-	Tx         Transactions
+	Grants     tokenReader
+	Revoker    *Revoker
 }
 
 // Post answers with an empty 200, or an error of RFC 6749, 5.2.
@@ -51,22 +49,8 @@ func (r *Revoke) Post(c echo.Context) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	err = r.Tx.Tx(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		_, err := r.revokeGrant(ctx, r.Grants, signout.ClientActor(c, client.ID), audit.ByRevocation, state.Grant)
-		return err
-	})
-	if err != nil {
+	if _, err := r.Revoker.Revoke(context.WithoutCancel(ctx), signout.ClientActor(c, client.ID), state.Grant, "revoke", r.Now().UTC()); err != nil {
 		return unavailable(err)
 	}
 	return c.NoContent(http.StatusOK)
-}
-
-// revokeGrant revokes a grant by a token of it. It reports whether the grant was alive, and then the trail hears of it. It belongs into a
-// transaction.
-func (s Settings) revokeGrant(ctx context.Context, grants identity.Grants, actor logout.Actor, by string, g identity.Grant) (bool, error) {
-	revoked, err := grants.Revoke(ctx, g.ID, s.Now().UTC())
-	if err != nil || !revoked {
-		return false, err
-	}
-	return true, s.Audit.Record(ctx, audit.TokenRevoked(actor, by, g.Subject, g.ClientID, g.SessionID, g.ID))
 }

@@ -20,6 +20,7 @@ type Settings struct {
 	Audit      audit.Recorder
 
 	GlobalRevocation bool // some client may use PathGlobalRevocation
+	Registration     bool // clients may register themselves
 }
 
 // Lifetimes of what is issued.
@@ -48,6 +49,18 @@ const (
 	PathLogoutConfirm     = "/logout/confirm"
 	PathAPILogout         = "/api/logout"
 	PathGlobalRevocation  = "/global-token-revocation"
+	PathSignals           = "/.well-known/ssf-configuration"
+	PrefixSignals         = "/ssf/"
+	PathStream            = "/ssf/stream"
+	PathStreamStatus      = "/ssf/status"
+	PathStreamAdd         = "/ssf/subjects/add"
+	PathStreamRemove      = "/ssf/subjects/remove"
+	PathStreamVerify      = "/ssf/verify"
+	PathStreamPoll        = "/ssf/poll/" // and the stream
+	PathRegister          = "/register"
+	PathUserToken         = "/api/user-token"
+	PathEvents            = "/api/events"
+	PathEventsAck         = "/api/events/ack"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
 )

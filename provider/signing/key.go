@@ -73,7 +73,7 @@ func parse(k identity.SigningKey, sealers []*sealer) (*key, error) {
 	if !active(k) {
 		return parsed, nil
 	}
-	der, err := open(sealers, k.ID, k.Algorithm, k.Sealed)
+	der, _, err := open(sealers, sealed{"key", k.ID, "signing_keys"}, keyBinding(k.ID, k.Algorithm), k.Sealed)
 	if err != nil {
 		return nil, err
 	}

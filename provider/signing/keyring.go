@@ -59,18 +59,19 @@ func NewKeyring(o Options) *Keyring {
 	secrets := slices.Clone(o.Secrets)
 	return &Keyring{
 		store: o.Keys, nextKeys: o.NextKeys, rotation: o.Rotation, algorithms: slices.Clone(o.Algorithms), now: o.Now, log: o.Logger,
-		sealers: sync.OnceValues(func() ([]*sealer, error) { return newSealers(secrets) }),
+		sealers: sync.OnceValues(func() ([]*sealer, error) { return newSealers(secrets, keyUse) }),
 		rsa:     make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 }
 
-func newSealers(secrets [][32]byte) ([]*sealer, error) {
+// newSealers derives a sealer for one use from each secret.
+func newSealers(secrets [][32]byte, use string) ([]*sealer, error) {
 	if len(secrets) == 0 {
-		return nil, errors.New("signing: private keys need a secret to be encrypted under; set `secrets`")
+		return nil, fmt.Errorf("signing: a %s needs a secret to be encrypted under; set `secrets`", use)
 	}
 	sealers := make([]*sealer, len(secrets))
 	for i, secret := range secrets {
-		s, err := newSealer(secret)
+		s, err := newSealer(secret, use)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +156,7 @@ func (k *Keyring) generate(alg string) (identity.SigningKey, error) {
 	}
 	now := k.now()
 	return identity.SigningKey{
-		ID: public.KeyID, Algorithm: alg, Sealed: sealers[0].seal(public.KeyID, alg, der), Public: jwk, CreatedAt: now, ActivatedAt: now,
+		ID: public.KeyID, Algorithm: alg, Sealed: sealers[0].seal(keyBinding(public.KeyID, alg), der), Public: jwk, CreatedAt: now, ActivatedAt: now,
 	}, nil
 }
 

@@ -191,7 +191,7 @@ func TestSecrets(t *testing.T) {
 	t.Run("a new key is sealed under the newest", func(t *testing.T) {
 		s := &shelf{keys: old.keys[:2]}
 		ensure(t, newKeyring(s, &c, secret(2), secret(1)))
-		if _, err := open(mustSealers(t, secret(2)), s.keys[2].ID, s.keys[2].Algorithm, s.keys[2].Sealed); err != nil {
+		if _, _, err := open(mustSealers(t, secret(2)), sealed{"key", s.keys[2].ID, "signing_keys"}, keyBinding(s.keys[2].ID, s.keys[2].Algorithm), s.keys[2].Sealed); err != nil {
 			t.Error(err)
 		}
 	})
@@ -250,7 +250,7 @@ func TestSecrets(t *testing.T) {
 
 func mustSealers(t *testing.T, secrets ...[32]byte) []*sealer {
 	t.Helper()
-	s, err := newSealers(secrets)
+	s, err := newSealers(secrets, keyUse)
 	if err != nil {
 		t.Fatal(err)
 	}

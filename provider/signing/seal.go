@@ -14,14 +14,23 @@ import (
 //
 //	version (1 byte) | fingerprint of the secret (8 bytes) | nonce (12 bytes) | AES-256-GCM ciphertext and tag
 //
-// The kid and the algorithm are authenticated with it: a sealed key that was copied into another row does not open.
+// What it belongs to is authenticated with it, such as a key's kid and algorithm: a sealed value that was copied into another row does not
+// open.
 const (
 	sealVersion     = 1
 	fingerprintSize = 8
 )
 
-// ErrSealed is the parent of every failure to open a sealed private key.
-var ErrSealed = errors.New("signing: a private key cannot be decrypted")
+// ErrSealed is the parent of every failure to open a sealed value.
+var ErrSealed = errors.New("signing: what is stored encrypted cannot be decrypted")
+
+// sealed says what is opened, for people who must find it: such as key "2026", in table signing_keys.
+type sealed struct{ thing, id, table string }
+
+func (s sealed) String() string { return fmt.Sprintf("%s %q", s.thing, s.id) }
+
+// keyUse is what private keys derive their sealer by; a Vault has other uses.
+const keyUse = "signing key"
 
 // sealer seals with one secret.
 type sealer struct {
@@ -29,13 +38,13 @@ type sealer struct {
 	aead        cipher.AEAD
 }
 
-// newSealer derives key and fingerprint from a secret, each for this use alone, because the same secret protects other things too.
-func newSealer(secret [32]byte) (*sealer, error) {
-	key, err := hkdf.Key(sha256.New, secret[:], nil, "exeunt signing key encryption v1", 32)
+// newSealer derives key and fingerprint from a secret, each for one use alone, because the same secret protects other things too.
+func newSealer(secret [32]byte, use string) (*sealer, error) {
+	key, err := hkdf.Key(sha256.New, secret[:], nil, "exeunt "+use+" encryption v1", 32)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
-	mark, err := hkdf.Key(sha256.New, secret[:], nil, "exeunt signing key fingerprint v1", fingerprintSize)
+	mark, err := hkdf.Key(sha256.New, secret[:], nil, "exeunt "+use+" fingerprint v1", fingerprintSize)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
@@ -51,35 +60,36 @@ func newSealer(secret [32]byte) (*sealer, error) {
 	return &sealer{fingerprint: [fingerprintSize]byte(mark), aead: aead}, nil
 }
 
-// seal encrypts a private key.
-func (s *sealer) seal(kid, alg string, plain []byte) []byte {
-	sealed := append([]byte{sealVersion}, s.fingerprint[:]...)
-	return s.aead.Seal(sealed, nil, plain, binding(kid, alg))
+// seal encrypts a value for what it belongs to.
+func (s *sealer) seal(binding, plain []byte) []byte {
+	value := append([]byte{sealVersion}, s.fingerprint[:]...)
+	return s.aead.Seal(value, nil, plain, binding)
 }
 
-// open decrypts a private key with whichever of the sealers made it.
-func open(sealers []*sealer, kid, alg string, sealed []byte) ([]byte, error) {
-	if len(sealed) < 1+fingerprintSize {
-		return nil, fmt.Errorf("%w: key %q is %d bytes long in the database, too short to be one", ErrSealed, kid, len(sealed))
+// open decrypts a value with whichever of the sealers made it, and returns which.
+func open(sealers []*sealer, what sealed, binding, value []byte) (plain []byte, by int, err error) {
+	if len(value) < 1+fingerprintSize {
+		return nil, 0, fmt.Errorf("%w: %s is %d bytes long in the database, too short to be one", ErrSealed, what, len(value))
 	}
-	if sealed[0] != sealVersion {
-		return nil, fmt.Errorf("%w: key %q has format %d, which this program does not know; run the newer exeunt", ErrSealed, kid, sealed[0])
+	if value[0] != sealVersion {
+		return nil, 0, fmt.Errorf("%w: %s has format %d, which this program does not know; run the newer exeunt", ErrSealed, what, value[0])
 	}
-	fingerprint := [fingerprintSize]byte(sealed[1:])
-	for _, s := range sealers {
+	fingerprint := [fingerprintSize]byte(value[1:])
+	for i, s := range sealers {
 		if s.fingerprint != fingerprint {
 			continue
 		}
-		plain, err := s.aead.Open(nil, nil, sealed[1+fingerprintSize:], binding(kid, alg))
+		plain, err := s.aead.Open(nil, nil, value[1+fingerprintSize:], binding)
 		if err != nil {
-			return nil, fmt.Errorf("%w: key %q was altered in the database; restore table signing_keys from a backup", ErrSealed, kid)
+			return nil, 0, fmt.Errorf("%w: %s was altered in the database; restore table %s from a backup", ErrSealed, what, what.table)
 		}
-		return plain, nil
+		return plain, i, nil
 	}
-	return nil, fmt.Errorf("%w: key %q was encrypted under a secret (fingerprint %s) that is not configured; put that secret back into `secrets`, after the newer ones",
-		ErrSealed, kid, hex.EncodeToString(fingerprint[:]))
+	return nil, 0, fmt.Errorf("%w: %s was encrypted under a secret (fingerprint %s) that is not configured; put that secret back into `secrets`, after the newer ones",
+		ErrSealed, what, hex.EncodeToString(fingerprint[:]))
 }
 
-func binding(kid, alg string) []byte {
+// keyBinding is what a sealed private key belongs to.
+func keyBinding(kid, alg string) []byte {
 	return fmt.Appendf(nil, "%s\x00%s", kid, alg)
 }

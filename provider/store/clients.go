@@ -12,6 +12,7 @@ import (
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signing"
 )
 
 const (
@@ -24,6 +25,9 @@ const (
 type Clients struct {
 	db  *database.DB
 	now func() time.Time
+
+	// Vault keeps webhook secrets. Without one clients with such secrets are refused.
+	Vault *signing.Vault
 
 	mu         sync.RWMutex
 	known      map[string]cachedClient
@@ -52,10 +56,12 @@ func (c *Clients) Client(ctx context.Context, id string) (identity.Client, error
 // clone copies everything that a Client points to.
 func clone(c *identity.Client) identity.Client {
 	copied := *c
-	for _, list := range []*[]string{&copied.Contacts, &copied.GrantTypes, &copied.ResponseTypes, &copied.RedirectURIs, &copied.PostLogoutRedirectURIs} {
+	for _, list := range []*[]string{
+		&copied.Contacts, &copied.GrantTypes, &copied.ResponseTypes, &copied.RedirectURIs, &copied.PostLogoutRedirectURIs, &copied.DefaultACRValues, &copied.WebhookEvents,
+	} {
 		*list = slices.Clone(*list)
 	}
-	copied.SecretHash, copied.JWKS = slices.Clone(c.SecretHash), slices.Clone(c.JWKS)
+	copied.SecretHash, copied.JWKS, copied.WebhookSecrets = slices.Clone(c.SecretHash), slices.Clone(c.JWKS), slices.Clone(c.WebhookSecrets)
 	if c.DefaultMaxAge != nil {
 		age := *c.DefaultMaxAge
 		copied.DefaultMaxAge = &age
@@ -131,12 +137,12 @@ func (c *Clients) changed(id string) {
 
 func (c *Clients) read(ctx context.Context, id string) (*identity.Client, error) {
 	var (
-		secret           []byte
+		secret, webhook  []byte
 		metadata         string
 		created, updated int64
 	)
-	err := row(c.db.Reader(ctx).Raw(`SELECT secret_hash, metadata, created_at, updated_at FROM clients WHERE id = ?`, id),
-		"reading a client", identity.ErrNoClient, &secret, &metadata, &created, &updated)
+	err := row(c.db.Reader(ctx).Raw(`SELECT secret_hash, webhook_secrets, metadata, created_at, updated_at FROM clients WHERE id = ?`, id),
+		"reading a client", identity.ErrNoClient, &secret, &webhook, &metadata, &created, &updated)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +152,7 @@ func (c *Clients) read(ctx context.Context, id string) (*identity.Client, error)
 	}
 	client.ID, client.SecretHash = id, secret
 	client.CreatedAt, client.UpdatedAt = database.Time(created), database.Time(updated)
+	c.openWebhook(client, webhook)
 	return client, nil
 }
 
@@ -161,5 +168,6 @@ func (s *Store) LogoutClient(ctx context.Context, id string) (logout.Client, err
 	return logout.Client{
 		ID: c.ID, Name: c.Name, BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelSessionRequired: c.BackchannelLogoutSessionRequired,
 		FrontchannelLogoutURI: c.FrontchannelLogoutURI, SigningAlg: c.IDTokenSigningAlg, AllowPrivateNetwork: c.AllowPrivateNetwork,
+		WebhookURI: c.WebhookURI, WebhookKeys: webhookKeys(c), WebhookEvents: c.WebhookEvents, UserToken: c.UserToken,
 	}, nil
 }

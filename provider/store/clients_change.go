@@ -10,64 +10,65 @@ import (
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
-// ClientRecord is a client with where it came from.
-type ClientRecord struct {
-	identity.Client
-	Configured bool // the configuration file is its source: changes are made there
-}
-
-const selectClient = `SELECT id, secret_hash, metadata, configured, created_at, updated_at FROM clients WHERE `
+const selectClient = `SELECT id, secret_hash, webhook_secrets, metadata, configured, registration_token_hash, created_at, updated_at FROM clients WHERE `
 
 // Record returns a client as it is stored now, not out of memory; identity.ErrNoClient.
-func (c *Clients) Record(ctx context.Context, id string) (ClientRecord, error) {
+func (c *Clients) Record(ctx context.Context, id string) (identity.ClientRecord, error) {
 	if !storable(id) {
-		return ClientRecord{}, identity.ErrNoClient
+		return identity.ClientRecord{}, identity.ErrNoClient
 	}
-	return scanClient(func(dest ...any) error {
+	return c.scan(func(dest ...any) error {
 		return row(c.db.Reader(ctx).Raw(selectClient+`id = ?`, id), "reading a client", identity.ErrNoClient, dest...)
 	})
 }
 
 // List returns at most limit clients whose ids come after a given one, by id.
-func (c *Clients) List(ctx context.Context, after string, limit int) ([]ClientRecord, error) {
-	var all []ClientRecord
+func (c *Clients) List(ctx context.Context, after string, limit int) ([]identity.ClientRecord, error) {
+	var all []identity.ClientRecord
 	err := rows(c.db.Reader(ctx).Raw(selectClient+`id > ? ORDER BY id LIMIT ?`, after, limit), "listing clients", func(r *sql.Rows) error {
-		client, err := scanClient(r.Scan)
+		client, err := c.scan(r.Scan)
 		all = append(all, client)
 		return err
 	})
 	return all, err
 }
 
-// scanClient reads the columns of selectClient.
-func scanClient(scan func(dest ...any) error) (ClientRecord, error) {
+// scan reads the columns of selectClient.
+func (c *Clients) scan(scan func(dest ...any) error) (identity.ClientRecord, error) {
 	var (
-		record           ClientRecord
+		record           identity.ClientRecord
 		id, metadata     string
-		secret           []byte
+		secret, webhook  []byte
 		created, updated int64
 	)
-	if err := scan(&id, &secret, &metadata, &record.Configured, &created, &updated); err != nil {
-		return ClientRecord{}, err
+	if err := scan(&id, &secret, &webhook, &metadata, &record.Configured, &record.RegistrationTokenHash, &created, &updated); err != nil {
+		return identity.ClientRecord{}, err
 	}
 	if err := json.Unmarshal([]byte(metadata), &record.Client); err != nil {
-		return ClientRecord{}, fmt.Errorf("store: metadata of client %q: %w", id, err)
+		return identity.ClientRecord{}, fmt.Errorf("store: metadata of client %q: %w", id, err)
 	}
 	record.ID, record.SecretHash, record.CreatedAt, record.UpdatedAt = id, secret, database.Time(created), database.Time(updated)
+	c.openWebhook(&record.Client, webhook)
 	return record, nil
 }
 
-// Create stores a new client that does not come from the configuration; identity.ErrIDTaken when there is one of that id.
-func (c *Clients) Create(ctx context.Context, client identity.Client) error {
+// Create stores a new client that does not come from the configuration; identity.ErrIDTaken when there is one of that id. registrationToken is
+// the hash of the token by which the client manages its registration; empty for one that the operator creates.
+func (c *Clients) Create(ctx context.Context, client identity.Client, registrationToken []byte) error {
 	metadata, err := json.Marshal(client)
 	if err != nil {
 		return fmt.Errorf("store: metadata of client %q: %w", client.ID, err)
 	}
+	webhook, err := c.sealWebhook(client)
+	if err != nil {
+		return err
+	}
 	now := database.Micros(c.now())
 	return c.change(ctx, client.ID, func(ctx context.Context) error {
 		return once(c.db.Writer(ctx), "storing a client", fmt.Errorf("%w: %q", identity.ErrIDTaken, client.ID),
-			`INSERT INTO clients (id, secret_hash, metadata, configured, created_at, updated_at) VALUES `+placeholders(1, 6)+` ON CONFLICT (id) DO NOTHING`,
-			client.ID, nullBytes(client.SecretHash), string(metadata), false, now, now)
+			`INSERT INTO clients (id, secret_hash, webhook_secrets, metadata, configured, registration_token_hash, created_at, updated_at) VALUES `+placeholders(1, 8)+`
+			ON CONFLICT (id) DO NOTHING`,
+			client.ID, nullBytes(client.SecretHash), nullBytes(webhook), string(metadata), false, nullBytes(registrationToken), now, now)
 	})
 }
 
@@ -77,10 +78,14 @@ func (c *Clients) Update(ctx context.Context, client identity.Client) error {
 	if err != nil {
 		return fmt.Errorf("store: metadata of client %q: %w", client.ID, err)
 	}
+	webhook, err := c.sealWebhook(client)
+	if err != nil {
+		return err
+	}
 	return c.change(ctx, client.ID, func(ctx context.Context) error {
 		return once(c.db.Writer(ctx), "updating a client", identity.ErrNoClient,
-			`UPDATE clients SET secret_hash = ?, metadata = ?, updated_at = ? WHERE id = ? AND NOT configured`,
-			nullBytes(client.SecretHash), string(metadata), database.Micros(c.now()), client.ID)
+			`UPDATE clients SET secret_hash = ?, webhook_secrets = ?, metadata = ?, updated_at = ? WHERE id = ? AND NOT configured`,
+			nullBytes(client.SecretHash), nullBytes(webhook), string(metadata), database.Micros(c.now()), client.ID)
 	})
 }
 
@@ -88,6 +93,9 @@ func (c *Clients) Update(ctx context.Context, client identity.Client) error {
 // it; identity.ErrNoClient when there is none.
 func (c *Clients) Delete(ctx context.Context, id string) error {
 	return c.change(ctx, id, func(ctx context.Context) error {
+		if err := c.remember(ctx, id); err != nil {
+			return err
+		}
 		if err := once(c.db.Writer(ctx), "deleting a client", identity.ErrNoClient, `DELETE FROM clients WHERE id = ?`, id); err != nil {
 			return err
 		}
@@ -98,8 +106,10 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 		if _, err := exec(c.db.Writer(ctx), "revoking a client's grants", `UPDATE grants SET revoked_at = ? WHERE `+mine, database.Micros(c.now()), id); err != nil {
 			return err
 		}
-		_, err := exec(c.db.Writer(ctx), "deleting a client's consents", `DELETE FROM consents WHERE client_id = ?`, id)
-		return err
+		if _, err := exec(c.db.Writer(ctx), "deleting a client's consents", `DELETE FROM consents WHERE client_id = ?`, id); err != nil {
+			return err
+		}
+		return closeStreams(ctx, c.db, id, c.now())
 	})
 }
 

@@ -84,7 +84,7 @@ func TestSyncClients(t *testing.T) {
 		sync([]string{"app", "shop"})
 
 		lc, err := f.LogoutClient(ctx, "shop")
-		if err != nil || lc != (logout.Client{
+		if err != nil || !reflect.DeepEqual(lc, logout.Client{
 			ID: "shop", Name: "Shop", BackchannelLogoutURI: shop.BackchannelLogoutURI, BackchannelSessionRequired: true, SigningAlg: "ES256", AllowPrivateNetwork: true,
 		}) {
 			t.Errorf("LogoutClient = %+v, %v", lc, err)
@@ -154,6 +154,41 @@ func TestClientCacheRollback(t *testing.T) {
 		}
 		if _, err := f.Clients.Client(ctx, "shop"); !errors.Is(err, identity.ErrNoClient) {
 			t.Errorf("after the rollback: %v; want ErrNoClient", err)
+		}
+	})
+}
+
+// A client that registered itself is not the configuration's: nobody misses it there, until it is.
+func TestRegisteredClients(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		must(t, f.Clients.Create(ctx, identity.Client{ID: "rp", SecretHash: hash("secret")}, hash("token")))
+		must(t, f.Clients.Create(ctx, identity.Client{ID: "till"}, nil))
+		if err := f.Clients.Create(ctx, identity.Client{ID: "rp"}, hash("another")); !errors.Is(err, identity.ErrIDTaken) {
+			t.Errorf("%v; want ErrIDTaken", err)
+		}
+		is := func(id string, registered, configured bool) {
+			t.Helper()
+			r, err := f.Clients.Record(ctx, id)
+			if err != nil || r.Registered() != registered || r.Configured != configured || r.RegistrationTokenMatches("token") != registered || r.RegistrationTokenMatches("") {
+				t.Errorf("%s: %+v, %v", id, r, err)
+			}
+		}
+		is("rp", true, false)
+		is("till", false, false)
+		must(t, f.Clients.Update(ctx, identity.Client{ID: "rp", Name: "Changed"}))
+		is("rp", true, false)
+		removed, err := f.SyncClients(ctx, []identity.Client{{ID: "shop"}})
+		if err != nil || len(removed) > 0 {
+			t.Errorf("missed in the configuration: %q, %v", removed, err)
+		}
+		removed, err = f.SyncClients(ctx, []identity.Client{{ID: "rp", Name: "Changed"}})
+		if err != nil || !slices.Equal(removed, []string{"shop"}) {
+			t.Errorf("missed in the configuration: %q, %v", removed, err)
+		}
+		is("rp", false, true)
+		if err := f.Clients.Update(ctx, identity.Client{ID: "rp"}); !errors.Is(err, identity.ErrNoClient) {
+			t.Errorf("a client of the configuration was changed: %v", err)
 		}
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
@@ -51,6 +52,7 @@ var (
 	_ identity.Failures       = (*Failures)(nil)
 	_ identity.Assertions     = (*Assertions)(nil)
 	_ audit.Recorder          = (*Audit)(nil)
+	_ logout.Streams          = (*Streams)(nil)
 )
 
 // New returns the store of a migrated database.
