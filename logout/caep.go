@@ -121,11 +121,11 @@ func (c *caep) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	case err != nil:
 		return Answer{}, err
 	case s.Method == StreamPoll:
-		return Answer{}, &RetryError{After: longestRetry, Reason: waitsForPoll}
+		return Answer{}, errors.New(waitsForPoll)
 	case s.Status == StreamDisabled && d.Event != SignalStreamUpdated:
 		return Answer{}, errors.New("not sent: the stream is disabled")
 	case s.Status == StreamPaused && d.Event != SignalStreamUpdated:
-		return Answer{}, &RetryError{After: longestRetry, Reason: waitsForEnable}
+		return Answer{}, errors.New(waitsForEnable)
 	}
 	private, err := c.private(ctx, d)
 	if err != nil {
@@ -144,11 +144,7 @@ func (c *caep) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	if s.Authorization != "" {
 		req.Header.Set("Authorization", s.Authorization)
 	}
-	res, text, err := send(c.outgoing.Client(private), req) //nolint:bodyclose // send closes it
-	if err != nil {
-		return Answer{}, err
-	}
-	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judgePush(res, text, c.now())
+	return send(c.outgoing.Client(private), req, func(res *http.Response, body []byte) error { return judgePush(res, body, c.now()) })
 }
 
 // private reports whether the receiver may be on a private address, by its registration or, if that is gone, as it was.

@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/database/databasetest"
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/logout/logouttest"
 	"github.com/exeunt-id/exeunt/provider"
 	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
@@ -269,4 +271,72 @@ func TestAuditIsPartOfTheLogout(t *testing.T) {
 			t.Error("a session ended without a trace")
 		}
 	})
+}
+
+// What clients do with their own: registrations, and a user token that somebody may have stolen.
+func TestAuditOfClients(t *testing.T) {
+	hook := logouttest.NewHook(t, "shop")
+	var cfg provider.Config
+	w := newWorld(t, databasetest.Open(t, databasetest.SQLiteURL(t)), withHook(hook, func(c *identity.Client) { c.UserToken = true }), func(c *provider.Config) {
+		sum := sha256.Sum256([]byte(secret))
+		c.Registration = provider.Registration{InitialAccessTokens: [][]byte{sum[:]}, Check: func(id string, metadata []byte) (identity.Client, error) {
+			client := identity.Client{ID: id, ApplicationType: "web", TokenEndpointAuthMethod: identity.AuthNone}
+			err := json.Unmarshal(metadata, &client)
+			client.ID = id
+			return client, err
+		}}
+		cfg = *c
+	})
+	tr := w.trail(cfg)
+	send := func(method, path, token, body string, status int) map[string]any {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		var answer map[string]any
+		_ = json.NewDecoder(response.Body).Decode(&answer) // a deletion answers nothing
+		if response.StatusCode != status {
+			t.Fatalf("%s %s: status %d, %v", method, path, response.StatusCode, answer)
+		}
+		return answer
+	}
+	made := send("POST", "/register", secret, `{"client_name": "Kiosk"}`, http.StatusCreated)
+	id, token := made["client_id"].(string), made["registration_access_token"].(string)
+	if line := tr.last(audit.KindClientCreated); line.ClientID != id || line.Actor != "client" || line.Address != "127.0.0.1" {
+		t.Errorf("%+v", line)
+	}
+	send("PUT", "/register/"+id, token, `{"client_id": "`+id+`", "client_name": "Booth"}`, http.StatusOK)
+	if line := tr.last(audit.KindClientUpdated, `"client_name"`); line.ClientID != id || line.Actor != "client" {
+		t.Errorf("%+v", line)
+	}
+	send("DELETE", "/register/"+id, token, "", http.StatusNoContent)
+	if line := tr.last(audit.KindClientDeleted); line.ClientID != id || line.Actor != "client" {
+		t.Errorf("%+v", line)
+	}
+
+	alice := w.browser()
+	alice.firstSignOn("shop", "alice")
+	alice.get("/logout", endRequest("client_id", "shop")).want(200)
+	w.eventually("the webhook is there", func() bool { return len(hook.Received(logout.EventUserLoggedOut)) == 1 })
+	message := hook.Received(logout.EventUserLoggedOut)[0]
+	form := func() url.Values { return url.Values{"user_token": {message.Data["user_token"].(string)}} }
+	w.asAt("/api/user-token", "shop", form()).want(http.StatusOK)
+	if n := tr.count(audit.KindUserTokenReused); n != 0 {
+		t.Errorf("%d entries after the first use", n)
+	}
+	w.asAt("/api/user-token", "shop", form()).wantError(http.StatusGone, "used_user_token")
+	if line := tr.last(audit.KindUserTokenReused, `"event_id":"`+message.ID()+`"`); line.ClientID != "shop" {
+		t.Errorf("%+v", line)
+	}
+	if _, text := tr.export(); strings.Contains(text, token) || strings.Contains(text, form().Get("user_token")) {
+		t.Error("the trail shows a token")
+	}
 }

@@ -60,7 +60,7 @@ func (o *Operator) Client(ctx context.Context, id string) (Client, error) {
 // CreateClient stores a new client, which has been checked; identity.ErrIDTaken. Running providers know it within a second.
 func (o *Operator) CreateClient(ctx context.Context, c identity.Client) error {
 	return o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
-		if err := o.store.Clients.Create(ctx, c, nil); err != nil {
+		if err := o.store.Clients.Create(ctx, c); err != nil {
 			return err
 		}
 		return o.trail.Record(ctx, audit.Client(audit.KindClientCreated, o.actor, c.ID))

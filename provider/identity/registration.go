@@ -9,6 +9,7 @@ import (
 // Registration returns what a client may know and register of itself: the metadata of the specifications, without ours, which the operator
 // sets.
 func (c Client) Registration() Client {
+	c.WebhookURI, c.WebhookSecrets, c.WebhookEvents, c.UserToken = "", nil, nil, false
 	c.AccessTokenFormat, c.RedirectLogout, c.OnTokenReuse, c.Idle = "", "", "", ""
 	c.SkipConsent, c.AllowPrivateNetwork, c.HintLogout = false, false, false
 	return c

@@ -48,8 +48,8 @@ type MetadataCheck func(clientID string, metadata []byte) (identity.Client, erro
 type Registry interface {
 	// Record returns a client as it is stored now; identity.ErrNoClient.
 	Record(ctx context.Context, id string) (identity.ClientRecord, error)
-	// Create stores a client with the hash of its registration access token; identity.ErrIDTaken.
-	Create(ctx context.Context, client identity.Client, registrationToken []byte) error
+	// Register stores a client with the hash of its registration access token; identity.ErrIDTaken.
+	Register(ctx context.Context, client identity.Client, registrationToken []byte) error
 	// Update replaces metadata and secret of a client that is not the configuration's; identity.ErrNoClient.
 	Update(ctx context.Context, client identity.Client) error
 }
@@ -86,7 +86,7 @@ func (r *Registration) Post(c echo.Context) error {
 	client.CreatedAt = r.Now().UTC()
 	ctx := context.WithoutCancel(c.Request().Context())
 	err = r.Tx.Tx(ctx, func(ctx context.Context) error {
-		if err := r.Clients.Create(ctx, client, browser.Hash(registration)); err != nil {
+		if err := r.Clients.Register(ctx, client, browser.Hash(registration)); err != nil {
 			return err
 		}
 		return r.Audit.Record(ctx, audit.Client(audit.KindClientCreated, signout.ClientActor(c, client.ID), client.ID))

@@ -44,7 +44,7 @@ type newsroom struct {
 
 func newNewsroom(t *testing.T, f *fixture) *newsroom {
 	t.Helper()
-	must(t, f.Clients.Create(t.Context(), identity.Client{ID: "shop", Name: "Shop", Contacts: []string{"dev@shop.example.com", "https://shop.example.com"}}, nil))
+	must(t, f.Clients.Create(t.Context(), identity.Client{ID: "shop", Name: "Shop", Contacts: []string{"dev@shop.example.com", "https://shop.example.com"}}))
 	p := &postman{failed: map[string]error{}}
 	log := slog.New(slog.DiscardHandler)
 	return &newsroom{

@@ -52,9 +52,17 @@ func (c *Clients) scan(scan func(dest ...any) error) (identity.ClientRecord, err
 	return record, nil
 }
 
-// Create stores a new client that does not come from the configuration; identity.ErrIDTaken when there is one of that id. registrationToken is
-// the hash of the token by which the client manages its registration; empty for one that the operator creates.
-func (c *Clients) Create(ctx context.Context, client identity.Client, registrationToken []byte) error {
+// Create stores a new client that does not come from the configuration; identity.ErrIDTaken when there is one of that id.
+func (c *Clients) Create(ctx context.Context, client identity.Client) error {
+	return c.create(ctx, client, nil)
+}
+
+// Register is Create for a client that registered itself, with the hash of the token by which it manages its registration.
+func (c *Clients) Register(ctx context.Context, client identity.Client, registrationToken []byte) error {
+	return c.create(ctx, client, registrationToken)
+}
+
+func (c *Clients) create(ctx context.Context, client identity.Client, registrationToken []byte) error {
 	metadata, err := json.Marshal(client)
 	if err != nil {
 		return fmt.Errorf("store: metadata of client %q: %w", client.ID, err)
@@ -66,8 +74,8 @@ func (c *Clients) Create(ctx context.Context, client identity.Client, registrati
 	now := database.Micros(c.now())
 	return c.change(ctx, client.ID, func(ctx context.Context) error {
 		return once(c.db.Writer(ctx), "storing a client", fmt.Errorf("%w: %q", identity.ErrIDTaken, client.ID),
-			`INSERT INTO clients (id, secret_hash, webhook_secrets, metadata, configured, registration_token_hash, created_at, updated_at) VALUES `+placeholders(1, 8)+`
-			ON CONFLICT (id) DO NOTHING`,
+			`INSERT INTO clients (id, secret_hash, webhook_secrets, metadata, configured, registration_token_hash, created_at, updated_at)
+			VALUES `+placeholders(1, 8)+` ON CONFLICT (id) DO NOTHING`,
 			client.ID, nullBytes(client.SecretHash), nullBytes(webhook), string(metadata), false, nullBytes(registrationToken), now, now)
 	})
 }

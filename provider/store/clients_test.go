@@ -162,9 +162,9 @@ func TestClientCacheRollback(t *testing.T) {
 func TestRegisteredClients(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
-		must(t, f.Clients.Create(ctx, identity.Client{ID: "rp", SecretHash: hash("secret")}, hash("token")))
-		must(t, f.Clients.Create(ctx, identity.Client{ID: "till"}, nil))
-		if err := f.Clients.Create(ctx, identity.Client{ID: "rp"}, hash("another")); !errors.Is(err, identity.ErrIDTaken) {
+		must(t, f.Clients.Register(ctx, identity.Client{ID: "rp", SecretHash: hash("secret")}, hash("token")))
+		must(t, f.Clients.Create(ctx, identity.Client{ID: "till"}))
+		if err := f.Clients.Register(ctx, identity.Client{ID: "rp"}, hash("another")); !errors.Is(err, identity.ErrIDTaken) {
 			t.Errorf("%v; want ErrIDTaken", err)
 		}
 		is := func(id string, registered, configured bool) {

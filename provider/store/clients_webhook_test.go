@@ -68,7 +68,7 @@ func TestWebhookSecrets(t *testing.T) {
 
 		app := shop
 		app.ID = "app"
-		must(t, f.Clients.Create(ctx, app, nil))
+		must(t, f.Clients.Create(ctx, app))
 		record, err := f.Clients.Record(ctx, "app")
 		if err != nil || !slices.Equal(record.WebhookSecrets, app.WebhookSecrets) {
 			t.Errorf("Record = %+v, %v", record, err)
@@ -84,14 +84,14 @@ func TestWebhookSecrets(t *testing.T) {
 		if err != nil || len(former.WebhookKeys) != 1 || !former.UserToken {
 			t.Errorf("the deleted client: %+v, %v", former, err)
 		}
-		must(t, f.Clients.Create(ctx, app, nil))
+		must(t, f.Clients.Create(ctx, app))
 		must(t, f.Clients.Delete(ctx, "app"))
 		f.advance(time.Hour)
 		must(t, f.SweepFormerClients(ctx, f.now()))
 		if _, err := f.FormerClient(ctx, "app"); !errors.Is(err, logout.ErrNoClient) {
 			t.Errorf("after the sweep: %v", err)
 		}
-		must(t, f.Clients.Create(ctx, app, nil))
+		must(t, f.Clients.Create(ctx, app))
 
 		vault(3)
 		for _, id := range []string{"shop", "app"} {

@@ -31,7 +31,7 @@ func TestChangesReachOtherNodes(t *testing.T) {
 		}
 		becomes("unknown")
 		eventually(t, "it listens", func() bool { return keys.Load() == 1 })
-		must(t, here.Clients.Create(ctx, identity.Client{ID: "shop", Name: "first"}, nil))
+		must(t, here.Clients.Create(ctx, identity.Client{ID: "shop", Name: "first"}))
 		becomes("first")
 		must(t, here.Clients.Update(ctx, identity.Client{ID: "shop", Name: "second"}))
 		becomes("second")
@@ -73,7 +73,7 @@ func TestChangesReachOtherNodes(t *testing.T) {
 func TestChangesWhileDeaf(t *testing.T) {
 	url := databasetest.PostgresURL(t)
 	here, there := newFixture(databasetest.Open(t, url)), newFixture(databasetest.Open(t, url))
-	must(t, here.Clients.Create(t.Context(), identity.Client{ID: "shop", Name: "first"}, nil)) // before anybody could be told of it
+	must(t, here.Clients.Create(t.Context(), identity.Client{ID: "shop", Name: "first"})) // before anybody could be told of it
 	var keys atomic.Int64
 	must(t, there.Listen(t.Context(), func() { keys.Add(1) }))
 	eventually(t, "it listens", func() bool { return keys.Load() == 1 })
