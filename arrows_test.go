@@ -17,21 +17,28 @@ const module = "github.com/exeunt-id/exeunt"
 // Everything else is forbidden. A new package needs a row; CONTRIBUTING.md explains the rooms.
 var arrows = map[string][]string{
 	"":    {"cli"},
-	"cli": {"config", "provider", "provider/identity", "logout", "logout/logoutstore", "database", "demo"},
+	"cli": {"config", "provider", "provider/audit", "provider/identity", "provider/mail", "logout", "logout/logoutstore", "database", "demo"},
 
 	"provider": {
 		"provider/protocol", "provider/web", "provider/console", "provider/signout", "provider/browser", "provider/identity", "provider/store", "provider/signing",
+		"provider/alert", "provider/audit", "provider/mail", "provider/metrics",
 		"logout", "logout/logoutstore", "database", "templates", "static",
 	},
 	// The two kinds of endpoints meet only by URL. Neither knows how anything is stored.
-	"provider/protocol": {"provider/signout", "provider/browser", "provider/identity", "logout"},
-	"provider/web":      {"provider/signout", "provider/browser", "provider/identity", "logout"},
-	"provider/console":  {"provider/signout", "provider/browser", "provider/identity", "logout"},
+	"provider/protocol": {"provider/audit", "provider/signout", "provider/browser", "provider/identity", "logout"},
+	"provider/web":      {"provider/audit", "provider/signout", "provider/browser", "provider/identity", "logout"},
+	"provider/console":  {"provider/audit", "provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/signout":  {"provider/browser", "logout"},
-	"provider/store":    {"provider/identity", "provider/signing", "logout", "logout/logoutstore", "database"},
+	"provider/store":    {"provider/alert", "provider/audit", "provider/mail", "provider/metrics", "provider/identity", "provider/signing", "logout", "logout/logoutstore", "database"},
+	"provider/audit":    {"logout"},
+	"provider/alert":    {"provider/identity", "provider/mail"},
+	"provider/mail":     {},
+	"provider/metrics":  {"logout"},
 	"provider/signing":  {"provider/identity"},
 	"provider/browser":  {},
 	"provider/identity": {},
+
+	"provider/mail/mailtest": {},
 
 	// The engine serves other providers too, so it must not know this one.
 	"logout":             {},
@@ -63,6 +70,7 @@ var walls = []struct {
 }{
 	{name: "Echo", modules: []string{"github.com/labstack/echo"}, rooms: []string{"provider/...", "demo"}},
 	{name: "gorm", modules: []string{"gorm.io", "github.com/libtnb/sqlite"}, rooms: []string{"database", "provider/store", "logout/logoutstore"}},
+	{name: "Prometheus", modules: []string{"github.com/prometheus"}, rooms: []string{"provider/metrics"}},
 	{name: "River", modules: []string{"github.com/riverqueue"}, rooms: []string{"database", "logout/logoutstore"}},
 }
 

@@ -16,7 +16,6 @@ import (
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
-	"github.com/exeunt-id/exeunt/provider"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -79,11 +78,11 @@ func (s *selection) filter(states []logout.State, now time.Time) (logout.Filter,
 }
 
 // subject replaces the name of a user by what deliveries know them by. Somebody who is gone can still be named by subject.
-func (s *selection) subject(ctx context.Context, db *database.DB, f *logout.Filter) error {
+func (s *selection) subject(ctx context.Context, find func(ctx context.Context, nameOrID string) (identity.User, error), f *logout.Filter) error {
 	if s.user == "" {
 		return nil
 	}
-	user, err := provider.FindUser(ctx, db, s.user)
+	user, err := find(ctx, s.user)
 	if errors.Is(err, identity.ErrNoUser) {
 		return nil
 	}

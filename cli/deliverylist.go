@@ -12,6 +12,8 @@ import (
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
+	"github.com/exeunt-id/exeunt/provider"
+	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
 // defaultLimit is how many deliveries a list shows.
@@ -38,7 +40,7 @@ func deliveryListCommand() *command {
 				}
 				f.Limit = *limit
 				return withLedger(ctx, *path, env, func(ledger *logoutstore.Store, db *database.DB, _ *config.Config) error {
-					if err := chosen.subject(ctx, db, &f); err != nil {
+					if err := chosen.subject(ctx, func(ctx context.Context, name string) (identity.User, error) { return provider.FindUser(ctx, db, name) }, &f); err != nil {
 						return err
 					}
 					deliveries, err := ledger.List(ctx, f)

@@ -8,9 +8,8 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/config"
-	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
-	"github.com/exeunt-id/exeunt/logout/logoutstore"
+	"github.com/exeunt-id/exeunt/provider"
 )
 
 func deliveryRetryCommand() *command {
@@ -28,8 +27,7 @@ func deliveryRetryCommand() *command {
 			chosen.define(flags, logout.Redeliverable(true))
 			acknowledged := flags.Bool("include-delivered", false, "also those that the app has acknowledged")
 			return func(ctx context.Context, ids []string, env Env) error {
-				now := time.Now()
-				f, err := chosen.filter(logout.Redeliverable(*acknowledged), now)
+				f, err := chosen.filter(logout.Redeliverable(*acknowledged), time.Now())
 				switch {
 				case err != nil:
 					return err
@@ -39,11 +37,11 @@ func deliveryRetryCommand() *command {
 					return usagef("nothing is chosen; name deliveries by id, or choose them with flags such as --client, --state, --since or --logout")
 				}
 				f.Acknowledged = *acknowledged
-				return withLedger(ctx, *path, env, func(ledger *logoutstore.Store, db *database.DB, cfg *config.Config) error {
-					if err := chosen.subject(ctx, db, &f); err != nil {
+				return withOperator(ctx, *path, env, func(o *provider.Operator, _ *config.Config) error {
+					if err := chosen.subject(ctx, o.User, &f); err != nil {
 						return err
 					}
-					r := retrier{ledger: ledger, now: now, giveUpAt: now.Add(logout.AnotherChance(cfg.Logout.RetryFor)), env: env}
+					r := retrier{operator: o, env: env}
 					if len(ids) > 0 {
 						return r.retryEach(ctx, ids, *acknowledged)
 					}
@@ -55,13 +53,12 @@ func deliveryRetryCommand() *command {
 }
 
 type retrier struct {
-	ledger        logout.Ledger
-	now, giveUpAt time.Time
-	env           Env
+	operator *provider.Operator
+	env      Env
 }
 
 func (r retrier) retryAll(ctx context.Context, f logout.Filter) error {
-	n, err := r.ledger.Redeliver(ctx, f, r.now, r.giveUpAt)
+	n, err := r.operator.Redeliver(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -72,7 +69,7 @@ func (r retrier) retryAll(ctx context.Context, f logout.Filter) error {
 func (r retrier) retryEach(ctx context.Context, ids []string, acknowledged bool) error {
 	allowed := logout.Redeliverable(acknowledged)
 	for _, id := range ids {
-		d, _, err := showDelivery(ctx, r.ledger, id)
+		d, _, err := showDelivery(ctx, r.operator.Delivery, id)
 		if err != nil {
 			return err
 		}
@@ -82,7 +79,7 @@ func (r retrier) retryEach(ctx context.Context, ids []string, acknowledged bool)
 	}
 	total := 0
 	for _, id := range ids {
-		n, err := r.ledger.Redeliver(ctx, logout.Filter{DeliveryID: id, Acknowledged: acknowledged}, r.now, r.giveUpAt)
+		n, err := r.operator.Redeliver(ctx, logout.Filter{DeliveryID: id, Acknowledged: acknowledged})
 		if err != nil {
 			return err
 		}

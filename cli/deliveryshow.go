@@ -29,7 +29,7 @@ func deliveryShowCommand() *command {
 					return usagef("name one delivery by its id, as `exeunt delivery list` prints it")
 				}
 				return withLedger(ctx, *path, env, func(ledger *logoutstore.Store, _ *database.DB, _ *config.Config) error {
-					d, attempts, err := showDelivery(ctx, ledger, args[0])
+					d, attempts, err := showDelivery(ctx, ledger.Show, args[0])
 					switch {
 					case err != nil:
 						return err
@@ -44,8 +44,8 @@ func deliveryShowCommand() *command {
 }
 
 // showDelivery reads a delivery, and says what to do when there is none.
-func showDelivery(ctx context.Context, ledger logout.Ledger, id string) (logout.Delivery, []logout.Attempt, error) {
-	d, attempts, err := ledger.Show(ctx, id)
+func showDelivery(ctx context.Context, show func(context.Context, string) (logout.Delivery, []logout.Attempt, error), id string) (logout.Delivery, []logout.Attempt, error) {
+	d, attempts, err := show(ctx, id)
 	if errors.Is(err, logout.ErrNoDelivery) {
 		err = fmt.Errorf("there is no delivery %q; `exeunt delivery list` prints their ids", id)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/exeunt-id/exeunt/provider"
 )
 
-// withOperator runs fn as the operator of the configured provider.
+// withOperator runs fn as the operator of the configured provider, in the name of who runs the command.
 func withOperator(ctx context.Context, path string, env Env, fn func(*provider.Operator, *config.Config) error) (err error) {
 	cfg, err := loadConfig(path, env)
 	if err != nil {
@@ -27,5 +27,5 @@ func withOperator(ctx context.Context, path string, env Env, fn func(*provider.O
 	if err != nil {
 		return err
 	}
-	return fn(operator, cfg)
+	return fn(operator.As(administrator()), cfg)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/mail"
 )
 
 // providerConfig turns the program's configuration, which is valid, into the provider's. Errors name the key.
@@ -31,8 +32,13 @@ func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (prov
 		Logout: provider.Logout{
 			Wait: cfg.Logout.Wait, AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: cfg.Logout.Workers,
 		},
-		Registration: Registration(cfg), Retention: cfg.Retention, TrustedProxies: cfg.TrustedNetworks(), Logger: log,
+		Registration: Registration(cfg), Retention: cfg.Retention, AuditRetention: cfg.AuditRetention, TrustedProxies: cfg.TrustedNetworks(),
+		Version: versionName(), Logger: log,
 	}
+	if p.Mail, err = newMail(cfg); err != nil {
+		return provider.Config{}, err
+	}
+	p.MailOperator = cfg.SMTP.Operator
 	p.Tokens.Code, p.Tokens.Access, p.Tokens.ID, p.Tokens.Refresh = cfg.Tokens.Code, cfg.Tokens.Access, cfg.Tokens.ID, cfg.Tokens.Refresh
 	p.Rotation.Every, p.Rotation.KeepRetired = cfg.Keys.RotateEvery, cfg.Keys.KeepRetired
 	p.Sessions.Idle, p.Sessions.Absolute = cfg.Sessions.Idle, cfg.Sessions.Absolute
@@ -101,6 +107,20 @@ func newOutgoing(cfg *config.Config) (*logout.Outgoing, error) {
 		o.Proxy = u
 	}
 	return logout.NewOutgoing(o)
+}
+
+// newMail returns nil when there is no mail server.
+func newMail(cfg *config.Config) (mail.Sender, error) {
+	if cfg.SMTP.Address == "" {
+		return nil, nil
+	}
+	roots, err := logout.RootCAs(cfg.Outgoing.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	return mail.New(mail.Config{
+		Address: cfg.SMTP.Address, From: cfg.SMTP.From, Username: cfg.SMTP.Username, Password: cfg.SMTP.Password.Reveal(), TLS: cfg.SMTP.TLS, RootCAs: roots,
+	})
 }
 
 // sqlitePath returns the path of an SQLite URL, or nothing.

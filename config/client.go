@@ -38,7 +38,7 @@ type Client struct {
 	LogoURI         string   `yaml:"logo_uri" doc:"Logo of the client; kept as information."`
 	PolicyURI       string   `yaml:"policy_uri" doc:"Privacy policy of the client; kept as information."`
 	TosURI          string   `yaml:"tos_uri" doc:"Terms of service of the client; kept as information."`
-	Contacts        []string `yaml:"contacts" doc:"Ways to reach the people responsible, typically e-mail addresses; kept as information."`
+	Contacts        []string `yaml:"contacts" doc:"Ways to reach the people responsible. With smtp.address, the e-mail addresses among them, five at most, are written to when the client cannot be told of logouts."`
 	SoftwareID      string   `yaml:"software_id" doc:"Identifier of the client's software; kept as information."`
 	SoftwareVersion string   `yaml:"software_version" doc:"Version of the client's software; kept as information."`
 

@@ -23,6 +23,7 @@ type Config struct {
 	Registration      Registration  `yaml:"registration"`
 	SMTP              SMTP          `yaml:"smtp"`
 	Retention         time.Duration `yaml:"retention" doc:"How long ended sessions, logouts and deliveries are kept; 0 keeps them for ever."`
+	AuditRetention    time.Duration `yaml:"audit_retention" doc:"How long the audit trail is kept at least, 24h or more; 0 keeps it for ever."`
 	Log               Log           `yaml:"log"`
 	Users             []User        `yaml:"users" doc:"People who can log in, created or updated at start. File only."`
 	Clients           []Client      `yaml:"clients" doc:"Relying parties, created or updated at start. File only."`
@@ -95,12 +96,21 @@ type Registration struct {
 	InitialAccessTokens []Secret `yaml:"initial_access_tokens" doc:"Bearer tokens that let their holder register clients at /register (RFC 7591), each random and at least 32 characters long. Without any, nobody can."`
 }
 
+// The values of SMTP.TLS.
+const (
+	SMTPStartTLS = "starttls"
+	SMTPImplicit = "implicit"
+	SMTPNone     = "none"
+)
+
 // SMTP is the server that sends the provider's e-mail.
 type SMTP struct {
-	Address  string `yaml:"address" doc:"Host and port of the mail server."`
-	From     string `yaml:"from" doc:"Sender address."`
+	Address  string `yaml:"address" doc:"Host and port of the mail server. With it, the contacts of a client are written to when it cannot be told of logouts."`
+	From     string `yaml:"from" doc:"Sender address, such as exeunt@id.example.com or Exeunt <exeunt@id.example.com>."`
 	Username string `yaml:"username" doc:"Username at the mail server."`
 	Password Secret `yaml:"password" doc:"Password at the mail server."`
+	TLS      string `yaml:"tls" doc:"starttls, implicit (usually port 465), or none: in clear, and not with a password unless the server is on this machine."`
+	Operator string `yaml:"operator" doc:"Address that is written to about all clients, beside their own contacts."`
 }
 
 // Log is what is written to standard error.

@@ -27,8 +27,10 @@ func Default() *Config {
 			Wait: 800 * time.Millisecond, Fanout: FanoutParticipating,
 			AttemptTimeout: 10 * time.Second, RetryFor: 72 * time.Hour, Workers: 64,
 		},
-		Retention: 2160 * time.Hour,
-		Log:       Log{Level: "info", Format: "json"},
+		SMTP:           SMTP{TLS: SMTPStartTLS},
+		Retention:      2160 * time.Hour,
+		AuditRetention: 8760 * time.Hour,
+		Log:            Log{Level: "info", Format: "json"},
 	}
 }
 

@@ -13,10 +13,6 @@ type laterKey struct {
 
 var laterKeys = []laterKey{
 	{key: "logout.fanout", feature: "fanout all", advice: "use participating", when: is(FanoutAll)},
-	{key: "smtp.address", feature: "sending e-mail", advice: "remove the key"},
-	{key: "smtp.from", feature: "sending e-mail", advice: "remove the key"},
-	{key: "smtp.username", feature: "sending e-mail", advice: "remove the key"},
-	{key: "smtp.password", feature: "sending e-mail", advice: "remove the key"},
 	{key: "clients[].allowed_origins", feature: "the JavaScript SDK", advice: "remove the key"},
 }
 

@@ -99,6 +99,19 @@ func TestProblems(t *testing.T) {
 			"tokens.code: 11m0s is too long", "tokens.access: 0s is too short", "tokens.refresh: -1h0m0s is too short", "tls.key_file: is given without tls.cert_file", "keys.rotate_every: 1m0s is too short", "keys.keep_retired: is shorter than tokens.id", "sessions.idle: -1s is negative",
 			"login.max_failures: -1 is out of range", "passwords.memory: 8KiB is out of range", "logout.workers: 0 is out of range", "logout.attempt_timeout: too short", `listen: "8080" is not an address`,
 		}},
+		{name: "mail", yaml: dev("smtp: {address: 'mail.example.com:587', from: 'Exeunt <exeunt@id.example.com>', username: exeunt, password: hunter2, operator: ops@example.com}")},
+		{name: "mail in clear", yaml: dev("smtp: {address: 'mail.example.com:25', from: exeunt@id.example.com, tls: none}")},
+		{name: "mail on this machine", yaml: dev("smtp: {address: '127.0.0.1:25', from: exeunt@id.example.com, username: exeunt, password: hunter2, tls: none}")},
+		{name: "mail without a server", yaml: dev("smtp: {from: exeunt@id.example.com, username: x, password: hunter2, operator: ops@example.com}"), want: []string{
+			"smtp.from: no effect without smtp.address", "smtp.username: no effect", "smtp.password: no effect", "smtp.operator: no effect",
+		}},
+		{name: "mail server", yaml: dev("smtp: {address: mail.example.com, from: nobody, password: hunter2, tls: ssl, operator: 'Ops <ops@example.com>'}"), want: []string{
+			`smtp.address: "mail.example.com" is not the address`, `smtp.from: "nobody" is not an e-mail address`, "smtp.password: without smtp.username",
+			`smtp.tls: "ssl" is not known here; use starttls, implicit, none`, "smtp.operator: is not an e-mail address",
+		}},
+		{name: "mail without sender", yaml: dev("smtp: {address: 'mail.example.com:25', username: x}"), want: []string{"smtp.from: is missing", "smtp.username: without smtp.password"}},
+		{name: "password in clear", yaml: dev("smtp: {address: 'mail.example.com:25', from: a@example.com, username: x, password: hunter2, tls: none}"), want: []string{"smtp.tls: in clear"}},
+		{name: "audit retention", yaml: dev("audit_retention: 1h"), want: []string{"audit_retention: 1h0m0s is too short"}},
 		{name: "words", yaml: dev("log: {level: loud, format: xml}\nlogout: {fanout: some}"), want: []string{`log.level: "loud" is not known here; use debug, info, warn, error`, "log.format: use json, text", "logout.fanout: use participating"}},
 		{name: "initial access tokens", yaml: mark("registration: {initial_access_tokens: ['0123456789abcdef0123456789abcdef', hunter2, 'hunter 2 hunter 2 hunter 2 hunter 2', '====']}\n", "", redirects), want: []string{
 			"registration.initial_access_tokens[1]: is short", "registration.initial_access_tokens[2]: is not a bearer token", "registration.initial_access_tokens[3]: is not a bearer token",
@@ -108,9 +121,9 @@ func TestProblems(t *testing.T) {
 		{name: "proxies", yaml: dev("trusted_proxies: [10.0.0.1, 10.0.0.0/8, 'fd00::/8', proxy.example, 10.0.0.0/33]"), want: []string{
 			`trusted_proxies[3]: "proxy.example" is not an address`, `trusted_proxies[4]: "10.0.0.0/33" is not an address`,
 		}},
-		{name: "later", yaml: mark("smtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
+		{name: "later", yaml: mark("tls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
 			redirects+", allowed_origins: [https://x]"), want: []string{
-			"smtp.address: not available", "smtp.password: not available", "tls.cert_file: is given without tls.key_file",
+			"tls.cert_file: is given without tls.key_file",
 			"logout.fanout: use participating", "clients[0].allowed_origins: not available",
 		}},
 		// never

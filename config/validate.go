@@ -37,6 +37,7 @@ func (c *Config) check(r *report) {
 	oneOf(r, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(r, "log.format", c.Log.Format, "json", "text")
 	checkProxy(c.Outgoing.Proxy, r)
+	c.SMTP.check(r)
 	c.checkRegistration(r)
 	c.checkUsers(r)
 	c.checkClients(r)
@@ -166,6 +167,10 @@ func (c *Config) checkNumbers(r *report) {
 	notNegative("logout.retry_for", c.Logout.RetryFor)
 	count("logout.workers", c.Logout.Workers, 1, 65536)
 	notNegative("retention", c.Retention)
+	notNegative("audit_retention", c.AuditRetention)
+	if keep := c.AuditRetention; keep > 0 && keep < 24*time.Hour {
+		r.add("audit_retention", "%v is too short; write 24h or more (0 keeps the audit trail for ever)", keep)
+	}
 	count("passwords.iterations", c.Passwords.Iterations, 1, 1000)
 	count("passwords.parallelism", c.Passwords.Parallelism, 1, 255)
 	// RFC 9106, 3.1: at least 8 KiB for each lane

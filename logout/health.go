@@ -44,3 +44,6 @@ func (e *Engine) Health(ctx context.Context) ([]Health, error) {
 	})
 	return all, nil
 }
+
+// InFlight returns how many attempts run on this node, by receiver.
+func (e *Engine) InFlight() map[Receiver]int { return e.limits.running() }

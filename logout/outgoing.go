@@ -37,20 +37,11 @@ var ErrForbiddenAddress = errors.New("address not allowed")
 // NewOutgoing makes the clients. Errors name what cannot be read.
 func NewOutgoing(cfg OutgoingConfig) (*Outgoing, error) {
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
-	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("outgoing.ca_file: %w", err)
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("outgoing.ca_file: %s holds no certificate in PEM form", cfg.CAFile)
-		}
-		tlsConfig.RootCAs = pool
+	pool, err := RootCAs(cfg.CAFile)
+	if err != nil {
+		return nil, err
 	}
+	tlsConfig.RootCAs = pool
 	own, err := parseListeners(cfg.OwnListeners)
 	if err != nil {
 		return nil, err
@@ -62,6 +53,26 @@ func NewOutgoing(cfg OutgoingConfig) (*Outgoing, error) {
 		return &Outgoing{public: private, private: private}, nil
 	}
 	return &Outgoing{public: newOutgoingClient(guard{own: own}, tlsConfig, cfg.Proxy), private: private}, nil
+}
+
+// RootCAs returns the system's certificate authorities and those of a PEM file; nil, which means the system's, without a file. Errors name
+// what cannot be read.
+func RootCAs(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("outgoing.ca_file: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("outgoing.ca_file: %s holds no certificate in PEM form", file)
+	}
+	return pool, nil
 }
 
 // Client returns the HTTP client; allowPrivate says whether the receiver may be on a private or loopback address.

@@ -29,6 +29,7 @@ func (p *Provider) adminRoutes(e *endpoints) *echo.Echo {
 
 	// For machines.
 	e.healthChecks(r)
+	r.GET(pathMetrics, echo.WrapHandler(p.metrics.Handler()))
 
 	// For programs with the scope exeunt.admin.
 	const api = protocol.PrefixAdminAPI

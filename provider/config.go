@@ -15,6 +15,7 @@ import (
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/mail"
 	"github.com/exeunt-id/exeunt/provider/protocol"
 	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -40,8 +41,12 @@ type Config struct {
 	Logout   Logout
 
 	Retention      time.Duration // how long ended sessions, logouts and deliveries are kept; 0: for ever
+	AuditRetention time.Duration // the same of the audit trail; at least a day
 	TrustedProxies []netip.Prefix
 
+	// Mail sends mails about clients that cannot be told, to their contacts and to MailOperator, which may be empty. nil: nobody is written to.
+	Mail         mail.Sender
+	MailOperator string
 	Registration Registration // zero: no client registers itself
 
 	Users   []User            // created or updated by Start
@@ -51,8 +56,9 @@ type Config struct {
 	// lower case, or "*". It is no metadata of a client, so that no registration can ask for it.
 	GlobalRevocation map[string][]string
 
-	Now    func() time.Time // Defaults to time.Now.
-	Logger *slog.Logger     // Defaults to slog.Default.
+	Version string           // of the program, for metrics
+	Now     func() time.Time // Defaults to time.Now.
+	Logger  *slog.Logger     // Defaults to slog.Default.
 }
 
 // Registration is dynamic client registration.
@@ -110,6 +116,8 @@ func (c *Config) complete() error {
 		return errors.New("provider: Config.Registration.Check is missing; initial access tokens are nothing without it")
 	case c.Tokens.Code <= 0, c.Tokens.Access <= 0, c.Tokens.ID <= 0, c.Tokens.Refresh <= 0:
 		return errors.New("provider: Config.Tokens: every lifetime must be longer than 0")
+	case c.AuditRetention != 0 && c.AuditRetention < 24*time.Hour:
+		return errors.New("provider: Config.AuditRetention: the trail is kept for at least a day; 0 keeps it for ever")
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// record writes one line per request. The path is logged without its query: tokens and hints stand there. Errors are answered here, so
+// record measures each request and writes one line about it. The path is logged without its query: tokens and hints stand there. Errors are answered here, so
 // that the line knows the status.
 func (p *Provider) record(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -34,7 +34,8 @@ func (p *Provider) record(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := next(c); err != nil {
 			c.Error(err)
 		}
-		r := c.Request()
+		r, took := c.Request(), time.Since(start)
+		p.metrics.Request(c.Path(), r.Method, c.Response().Status, took)
 		if !p.cfg.Logger.Enabled(r.Context(), slog.LevelInfo) {
 			return nil
 		}
@@ -43,7 +44,7 @@ func (p *Provider) record(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.String("path", r.URL.Path),
 			slog.Int("status", c.Response().Status),
 			slog.Int64("bytes", c.Response().Size),
-			slog.Duration("duration", time.Since(start)),
+			slog.Duration("duration", took),
 			slog.String("address", c.RealIP()),
 			slog.String("request_id", requestID(c)),
 		)

@@ -3,7 +3,9 @@ package provider
 import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/metrics"
 	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/store"
 )
@@ -19,6 +21,15 @@ type Operator struct {
 	keyring   *signing.Keyring
 	passwords *identity.Passwords
 	engine    *logout.Engine
+	trail     *audit.Trail
+	actor     logout.Actor
+}
+
+// As returns the operator with the name of who asks, which stands in the audit trail wherever a method is not told it.
+func (o *Operator) As(actor logout.Actor) *Operator {
+	copied := *o
+	copied.actor = actor
+	return &copied
 }
 
 // NewOperator returns the operator of a provider with the same Config. Errors name its field.
@@ -26,14 +37,15 @@ func NewOperator(cfg Config) (*Operator, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return wire(cfg, logout.NoEarlyStart)
+	return wire(cfg, logout.NoEarlyStart, nil)
 }
 
-// wire makes what provider and operator have in common. cfg is complete.
-func wire(cfg Config, workers int) (*Operator, error) {
+// wire makes what provider and operator have in common. cfg is complete; m, if it is not nil, measures.
+func wire(cfg Config, workers int, m *metrics.Metrics) (*Operator, error) {
 	o := &Operator{
 		cfg: cfg, store: store.New(cfg.DB, cfg.Now), sessions: logoutstore.New(cfg.DB), passwords: identity.NewPasswords(cfg.Password),
 	}
+	o.trail, o.actor = audit.NewTrail(o.store.Audit, cfg.Now), logout.Actor{Kind: "admin"}
 	var err error
 	if o.store.Clients.Vault, err = signing.NewVault(cfg.Secrets); err != nil {
 		return nil, err
@@ -42,14 +54,18 @@ func wire(cfg Config, workers int) (*Operator, error) {
 		Keys: o.store.Keys, NextKeys: o.store.Keys, Rotation: cfg.Rotation, Secrets: cfg.Secrets, Algorithms: cfg.Algorithms,
 		Now: cfg.Now, Logger: cfg.Logger,
 	})
+	inEnd, sign, observe := o.store.InEnd, logout.Signer(o.keyring), logout.Observer(nil)
+	if m != nil {
+		inEnd, sign, observe = countedEnds(inEnd, cfg.DB.AfterCommit, m), timedSigner{sign, m}, m
+	}
 	box, err := signing.NewSecretbox(cfg.Secrets)
 	if err != nil {
 		return nil, err
 	}
 	o.streams = store.NewStreams(o.store, box)
 	o.engine, err = logout.New(logout.Config{
-		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: o.keyring, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: o.store.InEnd,
-		ClientsOf: o.store.ClientsOf, Streams: o.streams,
+		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: sign, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: inEnd,
+		ClientsOf: o.store.ClientsOf, Streams: o.streams, Observe: observe,
 		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: workers, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {

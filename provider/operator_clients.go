@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
@@ -58,7 +59,12 @@ func (o *Operator) Client(ctx context.Context, id string) (Client, error) {
 
 // CreateClient stores a new client, which has been checked; identity.ErrIDTaken. Running providers know it within a second.
 func (o *Operator) CreateClient(ctx context.Context, c identity.Client) error {
-	return o.store.Clients.Create(ctx, c)
+	return o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
+		if err := o.store.Clients.Create(ctx, c); err != nil {
+			return err
+		}
+		return o.trail.Record(ctx, audit.Client(audit.KindClientCreated, o.actor, c.ID))
+	})
 }
 
 // UpdateClient replaces a client's metadata and secret, which have been checked. Running providers go by them at once on PostgreSQL, and
@@ -71,7 +77,13 @@ func (o *Operator) UpdateClient(ctx context.Context, c identity.Client) error {
 	if have.Configured {
 		return fmt.Errorf("client %q comes from the configuration file; change its entry in `clients` and start the provider again", c.ID)
 	}
-	return o.store.Clients.Update(ctx, c)
+	changed := identity.ChangedMembers(have.Client, c)
+	return o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
+		if err := o.store.Clients.Update(ctx, c); err != nil {
+			return err
+		}
+		return o.trail.Record(ctx, audit.Client(audit.KindClientUpdated, o.actor, c.ID, changed...))
+	})
 }
 
 // DeleteClient deletes a client. In the same transaction it leaves all sessions, which live on, and its grants are revoked; it is told of
@@ -94,7 +106,10 @@ func (o *Operator) DeleteClient(ctx context.Context, id string, actor logout.Act
 		if err != nil {
 			return err
 		}
-		return o.store.Clients.Delete(ctx, id)
+		if err := o.store.Clients.Delete(ctx, id); err != nil {
+			return err
+		}
+		return o.trail.Record(ctx, audit.Client(audit.KindClientDeleted, actor, id))
 	})
 	return out, err
 }

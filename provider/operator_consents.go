@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -36,7 +37,10 @@ func (o *Operator) RevokeConsent(ctx context.Context, user identity.User, client
 		if !revoked && out.LogoutID == "" {
 			return ErrNothingAgreed
 		}
-		return o.store.Authorizations.DropCodes(ctx, user.ID, clientID)
+		if err := o.store.Authorizations.DropCodes(ctx, user.ID, clientID); err != nil {
+			return err
+		}
+		return o.trail.Record(ctx, audit.ConsentRevoked(actor, user.ID, clientID))
 	})
 	return out, err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signing"
 )
@@ -40,6 +41,10 @@ func (o *Operator) RotateKeys(ctx context.Context, alg string, published time.Du
 			return changes, err
 		}
 		changes = append(changes, change)
+		// Not in one transaction: the keyring makes keys outside of any, because that takes long.
+		if err := o.trail.Record(ctx, audit.KeyRotated(o.actor, alg, change.Next, change.ActivateAt)); err != nil {
+			return changes, err
+		}
 	}
 	return changes, nil
 }

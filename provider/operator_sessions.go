@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -56,7 +57,13 @@ func (o *Operator) EndMany(ctx context.Context, req logout.Request, rate int) (*
 		out, err := o.engine.End(ctx, req)
 		return out, nil, err
 	}
-	m, err := o.engine.EndMany(ctx, req, rate)
+	var m logout.Mass
+	err = o.cfg.DB.Tx(ctx, func(ctx context.Context) (err error) {
+		if m, err = o.engine.EndMany(ctx, req, rate); err != nil {
+			return err
+		}
+		return o.trail.Record(ctx, audit.Mass(audit.KindMassStarted, req.Actor, m))
+	})
 	return nil, &m, err
 }
 
@@ -83,5 +90,12 @@ func (o *Operator) Masses(ctx context.Context, limit int) ([]logout.Mass, error)
 
 // CancelMass stops a mass logout; what has ended stays so.
 func (o *Operator) CancelMass(ctx context.Context, id string) (logout.Mass, error) {
-	return o.engine.CancelMass(ctx, id)
+	var m logout.Mass
+	err := o.cfg.DB.Tx(ctx, func(ctx context.Context) (err error) {
+		if m, err = o.engine.CancelMass(ctx, id); err != nil {
+			return err
+		}
+		return o.trail.Record(ctx, audit.Mass(audit.KindMassCancelled, o.actor, m))
+	})
+	return m, err
 }

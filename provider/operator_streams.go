@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -39,6 +40,9 @@ func (o *Operator) SetStreamStatus(ctx context.Context, clientID string, status 
 		}
 		stream.Status, stream.Reason = string(status), reason
 		if err := o.streams.Update(ctx, stream); err != nil {
+			return err
+		}
+		if err := o.trail.Record(ctx, audit.StreamStatus(actor, clientID, string(status), reason)); err != nil {
 			return err
 		}
 		signal := o.streams.Signal(stream)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/store"
 )
@@ -74,6 +75,9 @@ func (o *Operator) CreateUser(ctx context.Context, u User) (identity.User, error
 		if err := o.store.Users.Create(ctx, user); err != nil {
 			return err
 		}
+		if err := o.trail.Record(ctx, audit.User(audit.KindUserCreated, o.actor, user.ID, user.Username)); err != nil {
+			return err
+		}
 		return o.announceNew(ctx, user)
 	})
 	return user, err
@@ -93,7 +97,7 @@ func (o *Operator) ChangePassword(ctx context.Context, user identity.User, passw
 		return nil, err
 	}
 	target := logout.Target{Subject: user.ID, ExceptSessionID: sessionID}
-	return o.endWith(ctx, logout.Request{Cause: logout.CausePasswordChanged, Actor: actor, Target: target}, func(ctx context.Context) error {
+	return o.endWith(ctx, audit.KindUserPasswordChanged, user, logout.Request{Cause: logout.CausePasswordChanged, Actor: actor, Target: target}, func(ctx context.Context) error {
 		if err := o.store.Users.ChangePassword(ctx, user.ID, hash); err != nil {
 			return err
 		}
@@ -104,7 +108,7 @@ func (o *Operator) ChangePassword(ctx context.Context, user identity.User, passw
 // DisableUser keeps a user from logging in and, in the same transaction, ends their sessions and revokes their offline grants. It may be
 // repeated.
 func (o *Operator) DisableUser(ctx context.Context, user identity.User, actor logout.Actor) (*logout.Outcome, error) {
-	return o.endWith(ctx, logout.Request{Cause: logout.CauseUserDisabled, Actor: actor, Target: logout.Target{Subject: user.ID}}, func(ctx context.Context) error {
+	return o.endWith(ctx, audit.KindUserDisabled, user, logout.Request{Cause: logout.CauseUserDisabled, Actor: actor, Target: logout.Target{Subject: user.ID}}, func(ctx context.Context) error {
 		changed, err := o.store.Users.SetDisabled(ctx, user.ID, o.cfg.Now().UTC())
 		if err != nil || !changed {
 			return err
@@ -119,6 +123,9 @@ func (o *Operator) EnableUser(ctx context.Context, user identity.User) (changed 
 		if changed, err = o.store.Users.SetDisabled(ctx, user.ID, noTime); err != nil || !changed {
 			return err
 		}
+		if err := o.trail.Record(ctx, audit.User(audit.KindUserEnabled, o.actor, user.ID, user.Username)); err != nil {
+			return err
+		}
 		return o.engine.Announce(ctx, logout.Event{Type: logout.EventUserUpdated, Subject: user.ID, Data: map[string]any{"enabled": true}})
 	})
 	return changed && err == nil, err
@@ -131,7 +138,7 @@ func (o *Operator) DeleteUser(ctx context.Context, user identity.User, actor log
 		return nil, fmt.Errorf("user %q is in the configuration file, and would be created again at the next start; remove the entry from `users` first, or disable the user",
 			user.Username)
 	}
-	return o.endWith(ctx, logout.Request{Cause: logout.CauseUserDeleted, Actor: actor, Target: logout.Target{Subject: user.ID}}, func(ctx context.Context) error {
+	return o.endWith(ctx, audit.KindUserDeleted, user, logout.Request{Cause: logout.CauseUserDeleted, Actor: actor, Target: logout.Target{Subject: user.ID}}, func(ctx context.Context) error {
 		// First: by what they agreed to their clients are found.
 		if err := o.engine.Announce(ctx, logout.Event{Type: logout.EventUserDeleted, Subject: user.ID}); err != nil {
 			return err
@@ -157,10 +164,13 @@ func (o *Operator) announceNew(ctx context.Context, user identity.User) error {
 
 // endWith makes a change and ends the user's sessions for it, both or neither. The change comes first: it takes the user's row, for which
 // a login that is about to start a session waits (see identity.Users.Lock).
-func (o *Operator) endWith(ctx context.Context, req logout.Request, change func(context.Context) error) (*logout.Outcome, error) {
+func (o *Operator) endWith(ctx context.Context, kind audit.Kind, user identity.User, req logout.Request, change func(context.Context) error) (*logout.Outcome, error) {
 	var out *logout.Outcome
 	err := o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
 		if err := change(ctx); err != nil {
+			return err
+		}
+		if err := o.trail.Record(ctx, audit.User(kind, req.Actor, user.ID, user.Username)); err != nil {
 			return err
 		}
 		var err error

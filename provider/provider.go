@@ -11,9 +11,11 @@ import (
 
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/console"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/metrics"
 	"github.com/exeunt-id/exeunt/provider/protocol"
 	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -36,6 +38,9 @@ type Provider struct {
 	keyring   *signing.Keyring
 	passwords *identity.Passwords
 	engine    *logout.Engine
+	trail     *audit.Trail
+	alerts    alerts
+	metrics   *metrics.Metrics
 	pages     *browser.Renderer
 	base      browser.Base
 	echo      *echo.Echo // what is below the base
@@ -54,15 +59,15 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	o, err := wire(cfg, cfg.Logout.Workers)
+	p := &Provider{cfg: cfg, base: browser.NewBase(cfg.Issuer), closing: make(chan struct{})}
+	p.metrics = p.newMetrics()
+	o, err := wire(cfg, cfg.Logout.Workers, p.metrics)
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{
-		cfg: cfg, operator: o, store: o.store, sessions: o.sessions, streams: o.streams, keyring: o.keyring, passwords: o.passwords, engine: o.engine,
-		base: browser.NewBase(cfg.Issuer), closing: make(chan struct{}),
-	}
+	p.operator, p.store, p.sessions, p.streams, p.keyring, p.passwords, p.engine, p.trail = o, o.store, o.sessions, o.streams, o.keyring, o.passwords, o.engine, o.trail
 	p.close = sync.OnceFunc(func() { close(p.closing) })
+	p.alerts = newAlerts(cfg, p.store)
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err
@@ -149,7 +154,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
 		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
 		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0,
-		Registration:     len(p.cfg.Registration.InitialAccessTokens) > 0,
+		Registration:     len(p.cfg.Registration.InitialAccessTokens) > 0, Audit: p.trail,
 	}
 	keeper, err := protocol.NewKeeper(p.cfg.Secrets, p.cfg.Now)
 	if err != nil {
@@ -166,7 +171,9 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	hints := protocol.Hints{Issuer: p.cfg.Issuer, Keys: p.keyring}
 	respond := protocol.Responder{Issuer: p.cfg.Issuer, Cookies: cookies, Pages: p.pages}
-	reuse := &protocol.Reuse{Tx: p.cfg.DB, Grants: p.store.Grants, Sessions: p.sessions, Engine: p.engine, Logger: p.cfg.Logger}
+	grants := countedGrants{p.store.Grants, p.metrics, p.cfg.DB.AfterCommit}
+	signer := timedSigner{p.keyring, p.metrics}
+	reuse := &protocol.Reuse{Tx: p.cfg.DB, Grants: p.store.Grants, Sessions: p.sessions, Engine: p.engine, Audit: p.trail, Logger: p.cfg.Logger}
 	flow := &protocol.Flow{
 		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Activity: activity, Current: current, Respond: respond,
 	}
@@ -192,17 +199,17 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.token = &protocol.Token{
 		Settings: settings, ClientAuth: clientAuth,
 		Exchange: &protocol.Exchange{
-			Settings: settings, Tx: p.cfg.DB, Authorizations: p.store.Authorizations, Grants: p.store.Grants, Sessions: p.sessions,
-			Users: p.store.Users, Signer: p.keyring, Reuse: reuse,
+			Settings: settings, Tx: p.cfg.DB, Authorizations: p.store.Authorizations, Grants: grants, Sessions: p.sessions,
+			Users: p.store.Users, Signer: signer, Reuse: reuse,
 		},
 		Refresh: &protocol.Refresh{
-			Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Activity: activity, Users: p.store.Users, Signer: p.keyring, Reuse: reuse,
+			Settings: settings, Tx: p.cfg.DB, Grants: grants, Activity: activity, Users: p.store.Users, Signer: signer, Reuse: reuse,
 		},
-		ClientCredentials: &protocol.ClientCredentials{Settings: settings, Grants: p.store.Grants, Signer: p.keyring},
+		ClientCredentials: &protocol.ClientCredentials{Settings: settings, Grants: grants, Signer: signer},
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	revoker := &protocol.Revoker{Tx: p.cfg.DB, Grants: p.store.Grants, Announcer: p.engine}
+	revoker := &protocol.Revoker{Tx: p.cfg.DB, Grants: p.store.Grants, Announcer: p.engine, Audit: p.trail}
 	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
 	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
 	e.userToken = &protocol.UserToken{Settings: settings, ClientAuth: clientAuth, Tokens: p.engine}
@@ -221,7 +228,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	if settings.Registration {
 		e.register = &protocol.Registration{
 			Settings: settings, InitialAccessTokens: p.cfg.Registration.InitialAccessTokens, Check: p.cfg.Registration.Check, Clients: p.store.Clients,
-			Deleter: p.operator,
+			Deleter: p.operator, Tx: p.cfg.DB,
 		}
 	}
 	e.signals, err = protocol.NewSignals(protocol.Signals{
@@ -231,7 +238,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		return fmt.Errorf("provider: %w", err)
 	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
-	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Revoker: revoker}
+	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Tx: p.cfg.DB, Revoker: revoker}
 	return nil
 }
 
@@ -239,8 +246,8 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 func (p *Provider) web(e *endpoints, cookies browser.Cookies, authenticator *identity.Authenticator) {
 	current := p.current(cookies)
 	e.login = &web.Login{
-		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: authenticator, Sessions: p.sessions,
-		Current: current, Ender: p.engine, Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages,
+		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: countedLogins{authenticator, p.metrics}, Sessions: p.sessions,
+		Current: current, Ender: p.engine, Tx: p.cfg.DB, Audit: p.trail, Cookies: cookies, Pages: p.pages,
 		Lifetimes: p.cfg.Sessions, Now: p.cfg.Now,
 	}
 	e.consent = &web.Consent{

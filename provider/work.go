@@ -8,6 +8,7 @@ import (
 
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
+	"github.com/exeunt-id/exeunt/provider/alert"
 )
 
 const (
@@ -19,6 +20,8 @@ const (
 	cleanEvery = 10 * time.Minute
 	// keepExpired is how long codes and tokens are kept beyond their expiry, so that one that is used again is still recognised.
 	keepExpired = 24 * time.Hour
+	// keepMails is how long it is kept who was written to.
+	keepMails = 30 * 24 * time.Hour
 	// keepClosed is how long a deleted client's stream is kept beyond its deletion: whatever was planned then has been pushed or is dead.
 	keepClosed = 30 * 24 * time.Hour
 )
@@ -56,6 +59,10 @@ func (p *Provider) Start(ctx context.Context) error {
 	p.work.group.Go(func() { p.every(ctx, sweepEvery, p.sweep) })
 	p.work.group.Go(func() { p.every(ctx, rotateEvery, p.keyring.Rotate) })
 	p.work.group.Go(func() { p.every(ctx, cleanEvery, p.clean) })
+	if p.cfg.Mail != nil {
+		p.work.group.Go(func() { p.every(ctx, alert.LookEvery, p.alerts.watcher.Look) })
+		p.work.group.Go(func() { p.every(ctx, alert.SendEvery, p.alerts.post.Send) })
+	}
 	return nil
 }
 
@@ -134,6 +141,10 @@ func (p *Provider) clean(ctx context.Context) error {
 	if p.cfg.Retention > 0 {
 		old := now.Add(-p.cfg.Retention)
 		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old))
+	}
+	err = errors.Join(err, p.store.Mails.Sweep(ctx, now.Add(-keepMails)))
+	if p.cfg.AuditRetention > 0 {
+		err = errors.Join(err, p.store.Audit.Sweep(ctx, now.Add(-p.cfg.AuditRetention)))
 	}
 	return err
 }

@@ -31,6 +31,25 @@ func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("identity: too many failed logins; try again in %s", e.RetryAfter.Round(time.Second))
 }
 
+// Why a name and a password do not belong together. Only the audit trail hears of it.
+const (
+	LoginUnknownUser   = "unknown_user"
+	LoginWrongPassword = "wrong_password"
+	LoginDisabled      = "disabled"
+	LoginChanged       = "changed" // disabled, deleted or given another password at the very moment of the login
+)
+
+// LoginError is ErrLoginFailed with what the person must not learn.
+type LoginError struct {
+	UserID string // who has the name; empty when nobody has it
+	Reason string // one of those above
+}
+
+func (e *LoginError) Error() string { return ErrLoginFailed.Error() + " (" + e.Reason + ")" }
+
+// Is makes it an ErrLoginFailed.
+func (e *LoginError) Is(target error) bool { return target == ErrLoginFailed }
+
 // Authenticator checks names and passwords. Safe for concurrent use.
 type Authenticator struct {
 	users     Users
@@ -51,7 +70,7 @@ func NewAuthenticator(users Users, failures Failures, passwords *Passwords, limi
 // Login returns the user whom username and password belong to. Usernames are compared exactly. The address is that of the person's
 // network, without a port; empty when it is unknown.
 //
-// Errors: ErrLoginFailed for a wrong name, a wrong password and a disabled user alike; *ThrottledError; ErrBusy; the store's own.
+// Errors: ErrLoginFailed, as a *LoginError, for a wrong name, a wrong password and a disabled user alike; *ThrottledError; ErrBusy; the store's own.
 //
 //  1. Over a limit: refused without a look at the password, right or wrong.
 //  2. Wait for a turn to hash, then look at the limits again: attempts that waited together must not slip through together.
@@ -86,7 +105,7 @@ func (a *Authenticator) Login(ctx context.Context, username, password, address s
 		if err := a.fail(ctx, keys); err != nil {
 			return User{}, err
 		}
-		return User{}, ErrLoginFailed
+		return User{}, failure(user)
 	}
 	if failed {
 		if err := a.failures.Forgive(ctx, keys[0].name); err != nil {
@@ -97,6 +116,17 @@ func (a *Authenticator) Login(ctx context.Context, username, password, address s
 		a.rehash(ctx, &user, password)
 	}
 	return user, nil
+}
+
+func failure(user User) *LoginError {
+	e := &LoginError{UserID: user.ID, Reason: LoginWrongPassword}
+	switch {
+	case user.ID == "":
+		e.Reason = LoginUnknownUser
+	case !user.DisabledAt.IsZero():
+		e.Reason = LoginDisabled
+	}
+	return e
 }
 
 // find returns the zero User when nobody has that name.

@@ -127,6 +127,10 @@ func TestLogin(t *testing.T) {
 			if !errors.Is(err, tt.want) || (err == nil) != (user.ID != "") {
 				t.Errorf("Login = user %q, %v; want %v", user.ID, err, tt.want)
 			}
+			var failed *LoginError
+			if errors.As(err, &failed) && failed.UserID != p.byName[tt.username].ID {
+				t.Errorf("the failure is said to be %+v", failed)
+			}
 			if counted := len(p.counters) == 2; counted != tt.counted {
 				t.Errorf("counters %v; want counted %t", p.counters, tt.counted)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
 )
 
 var apiLogoutParameters = append(slices.Clone(clientParameters), "token", "token_type_hint")
@@ -74,7 +75,7 @@ func (l *APILogout) revoke(ctx context.Context, c echo.Context, state identity.T
 	now := l.Now().UTC()
 	alive, err := l.alive(ctx, state, now)
 	if err == nil && alive {
-		alive, err = l.Revoker.Revoke(ctx, state.Grant, "api", now)
+		alive, err = l.Revoker.Revoke(ctx, signout.ClientActor(c, state.Token.ClientID), state.Grant, "api", now)
 	}
 	if err != nil {
 		return unavailable(err)

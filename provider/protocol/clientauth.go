@@ -11,7 +11,9 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
 )
 
 // clientParameters are those of the body that authenticate a client.
@@ -71,9 +73,27 @@ func (a ClientAuth) prove(c echo.Context, given credentials) (identity.Client, e
 		return identity.Client{}, unavailable(err)
 	}
 	if given.method == identity.AuthPrivateKeyJWT {
-		return client, a.provenByKey(ctx, client, given.assertion)
+		err = a.provenByKey(ctx, client, given.assertion)
+	} else {
+		err = provenBySecret(client, given)
 	}
-	return client, a.challenge(c, given.method, provenBySecret(client, given))
+	if errors.Is(err, oidc.ErrInvalidClient()) {
+		if failed := a.refused(c, client.ID, err); failed != nil {
+			return identity.Client{}, unavailable(failed)
+		}
+	}
+	return client, a.challenge(c, given.method, err)
+}
+
+// refused records that somebody named a client that exists and could not prove to be it.
+func (a ClientAuth) refused(c echo.Context, clientID string, err error) error {
+	reason := err
+	if parent := errors.Unwrap(err); parent != nil {
+		reason = parent
+	}
+	actor := signout.ClientActor(c, "")
+	actor.Kind = audit.ActorAnonymous
+	return a.Audit.Record(context.WithoutCancel(c.Request().Context()), audit.Refused(actor, clientID, c.Path(), reason.Error()))
 }
 
 // provenBySecret checks a secret, or that the client needs none.

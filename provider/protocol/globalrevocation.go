@@ -16,6 +16,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -75,7 +76,7 @@ func (g *GlobalRevocation) Post(c echo.Context) error {
 	}
 	domains := g.Domains[client.ID]
 	if len(domains) == 0 {
-		return forbidden("The client may not revoke what belongs to people (global_token_revocation_domains).")
+		return g.refuse(c, client.ID, "The client may not revoke what belongs to people (global_token_revocation_domains).")
 	}
 	if err := g.count(ctx, client.ID); err != nil {
 		return err
@@ -83,6 +84,9 @@ func (g *GlobalRevocation) Post(c echo.Context) error {
 	id, err := readSubject(c)
 	if err != nil {
 		return err
+	}
+	if id.Email != "" && !permitted(id.Email, domains) {
+		return g.refuse(c, client.ID, "The client may not revoke what belongs to people of this domain.")
 	}
 	users, err := g.find(ctx, id, domains)
 	if err != nil {
@@ -134,8 +138,6 @@ func (g *GlobalRevocation) find(ctx context.Context, id subjectID, domains []str
 	var users []identity.User
 	var err error
 	switch {
-	case id.Email != "" && !permitted(id.Email, domains):
-		return nil, forbidden("The client may not revoke what belongs to people of this domain.")
 	case id.Email != "":
 		users, err = g.Users.UsersByEmail(ctx, id.Email)
 	case id.Issuer == "" || id.Issuer == g.Issuer:
@@ -157,6 +159,15 @@ func (g *GlobalRevocation) find(ctx context.Context, id subjectID, domains []str
 func permitted(email string, domains []string) bool {
 	domain := email[strings.LastIndex(email, "@")+1:]
 	return slices.Contains(domains, "*") || slices.Contains(domains, strings.ToLower(domain))
+}
+
+// refuse records that the client asked for what it may not, and says so.
+func (g *GlobalRevocation) refuse(c echo.Context, clientID, reason string) error {
+	entry := audit.Refused(signout.ClientActor(c, clientID), clientID, PathGlobalRevocation, reason)
+	if err := g.Audit.Record(context.WithoutCancel(c.Request().Context()), entry); err != nil {
+		return unavailable(err)
+	}
+	return forbidden(reason)
 }
 
 func forbidden(description string) *oidc.Error {

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -22,11 +23,12 @@ import (
 //  3. The session of this browser's cookie ends at once, without a question: that is the contract of this endpoint. But only if the client
 //     takes part in it and is not configured with redirect_logout: confirm; otherwise the person is asked.
 //  4. oauth_token is revoked in the same transaction, with its whole authorization, if it is alive, the person's, and this client's.
-//     Anything else about it stops nothing, revokes nothing, and is logged.
+//     Anything else about it stops nothing, revokes nothing, and is recorded in the audit trail.
 //  5. Without a session the token is still revoked, and the person goes on all the same.
 type RedirectLogout struct {
 	SignOut
 	Grants  tokenReader
+	Tx      Transactions
 	Revoker *Revoker
 }
 
@@ -122,22 +124,22 @@ func (h *RedirectLogout) question(c echo.Context, r logoutRequest, session logou
 
 // end is step 3 and 4.
 func (h *RedirectLogout) end(c echo.Context, r logoutRequest, session logout.Session) error {
-	grant, err := h.revocable(c.Request().Context(), r, session.Subject)
+	also, err := h.tokenStep(c, r, signout.UserActor(c, session.Subject), session)
 	if err != nil {
 		return err
 	}
 	next := r.next
-	next.DropCookie = true
-	next.Also = func(ctx context.Context) error { return h.revoke(ctx, grant) }
+	next.DropCookie, next.Also = true, also
 	return h.leave(c, logout.CauseRedirect, session, next)
 }
 
 // withoutSession is step 5.
 func (h *RedirectLogout) withoutSession(c echo.Context, r logoutRequest) error {
-	ctx := context.WithoutCancel(c.Request().Context())
-	grant, err := h.revocable(ctx, r, "")
-	if err == nil {
-		err = h.revoke(ctx, grant)
+	actor := signout.ClientActor(c, r.client.ID)
+	actor.Kind, actor.ID = audit.ActorAnonymous, ""
+	also, err := h.tokenStep(c, r, actor, logout.Session{})
+	if err == nil && also != nil {
+		err = h.Tx.Tx(context.WithoutCancel(c.Request().Context()), also)
 	}
 	if err != nil {
 		return err
@@ -145,36 +147,40 @@ func (h *RedirectLogout) withoutSession(c echo.Context, r logoutRequest) error {
 	return h.Leaver.Go(c, r.next)
 }
 
-// revocable returns the grant of the request's token if it may be revoked; the zero Grant otherwise. subject is whose it must be; "" when
-// nobody is signed in here.
-func (h *RedirectLogout) revocable(ctx context.Context, r logoutRequest, subject string) (identity.Grant, error) {
+// tokenStep returns what is to be done about the request's token in the transaction of the logout: it is revoked if it may be, and the
+// trail says so either way; nil without a token. session is the one that ends; the zero one when nobody is signed in here.
+func (h *RedirectLogout) tokenStep(c echo.Context, r logoutRequest, actor logout.Actor, session logout.Session) (func(context.Context) error, error) {
 	if r.token == "" {
-		return identity.Grant{}, nil
+		return nil, nil
 	}
-	state, err := h.Grants.Token(ctx, browser.Hash(r.token))
-	reason := ""
-	switch {
-	case errors.Is(err, identity.ErrNoToken):
-		reason = "unknown"
-	case err != nil:
-		return identity.Grant{}, err
-	case state.Token.ClientID != r.client.ID:
-		reason = "another client's"
-	case subject != "" && state.Grant.Subject != subject:
-		reason = "another user's"
-	case !state.Live(h.Now()):
-		reason = "expired or revoked"
-	default:
-		return state.Grant, nil
+	grant, reason, err := h.revocable(c.Request().Context(), r, session.Subject)
+	if err != nil {
+		return nil, err
 	}
-	h.Logger.InfoContext(ctx, "the oauth_token of a logout is not revoked", "reason", reason, "client", r.client.ID, "grant", state.Grant.ID)
-	return identity.Grant{}, nil
+	return func(ctx context.Context) error {
+		if reason != "" {
+			return h.Audit.Record(ctx, audit.TokenIgnored(actor, r.client.ID, session.ID, grant.ID, reason))
+		}
+		_, err := h.Revoker.Revoke(ctx, actor, grant, string(logout.CauseRedirect), h.Now().UTC())
+		return err
+	}, nil
 }
 
-func (h *RedirectLogout) revoke(ctx context.Context, grant identity.Grant) error {
-	if grant.ID == "" {
-		return nil
+// revocable returns the grant of the request's token, and why it may not be revoked; "" when it may. subject is whose it must be; "" when
+// nobody is signed in here.
+func (h *RedirectLogout) revocable(ctx context.Context, r logoutRequest, subject string) (identity.Grant, string, error) {
+	state, err := h.Grants.Token(ctx, browser.Hash(r.token))
+	switch {
+	case errors.Is(err, identity.ErrNoToken):
+		return identity.Grant{}, "unknown", nil
+	case err != nil:
+		return identity.Grant{}, "", err
+	case state.Token.ClientID != r.client.ID:
+		return state.Grant, "another client's", nil
+	case subject != "" && state.Grant.Subject != subject:
+		return state.Grant, "another user's", nil
+	case !state.Live(h.Now()):
+		return state.Grant, "expired or revoked", nil
 	}
-	_, err := h.Revoker.Revoke(ctx, grant, string(logout.CauseRedirect), h.Now().UTC())
-	return err
+	return state.Grant, "", nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -36,6 +37,7 @@ type Registration struct {
 	Check               MetadataCheck
 	Clients             Registry
 	Deleter             ClientDeleter
+	Tx                  Transactions
 }
 
 // MetadataCheck reads the metadata of a client that registers itself, JSON, and returns the client with defaults filled in and the given
@@ -83,7 +85,13 @@ func (r *Registration) Post(c echo.Context) error {
 	}
 	client.CreatedAt = r.Now().UTC()
 	ctx := context.WithoutCancel(c.Request().Context())
-	if err := r.Clients.Register(ctx, client, browser.Hash(registration)); err != nil {
+	err = r.Tx.Tx(ctx, func(ctx context.Context) error {
+		if err := r.Clients.Register(ctx, client, browser.Hash(registration)); err != nil {
+			return err
+		}
+		return r.Audit.Record(ctx, audit.Client(audit.KindClientCreated, signout.ClientActor(c, client.ID), client.ID))
+	})
+	if err != nil {
 		return err
 	}
 	r.Logger.InfoContext(ctx, "client registered itself", "client_id", client.ID, "client_name", client.Name, "address", c.RealIP())
@@ -130,7 +138,13 @@ func (r *Registration) Put(c echo.Context) error {
 		client.SecretHash = browser.Hash(secret)
 	}
 	ctx := context.WithoutCancel(c.Request().Context())
-	err = r.Clients.Update(ctx, client)
+	err = r.Tx.Tx(ctx, func(ctx context.Context) error {
+		if err := r.Clients.Update(ctx, client); err != nil {
+			return err
+		}
+		entry := audit.Client(audit.KindClientUpdated, signout.ClientActor(c, client.ID), client.ID, identity.ChangedMembers(record.Client, client)...)
+		return r.Audit.Record(ctx, entry)
+	})
 	if errors.Is(err, identity.ErrNoClient) { // deleted, or taken over by the operator, in this moment
 		return r.refuseToken(c)
 	}

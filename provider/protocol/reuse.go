@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
 )
@@ -25,6 +26,7 @@ type Reuse struct {
 	Grants   identity.Grants
 	Sessions participationReader
 	Engine   Ender
+	Audit    audit.Recorder
 	Logger   *slog.Logger
 }
 
@@ -50,8 +52,10 @@ func (r *Reuse) end(c echo.Context, client identity.Client, g identity.Grant, at
 				return err
 			}
 		}
-		_, err = r.Grants.Revoke(ctx, g.ID, at)
-		return err
+		if _, err = r.Grants.Revoke(ctx, g.ID, at); err != nil {
+			return err
+		}
+		return r.Audit.Record(ctx, audit.TokenReused(signout.ClientActor(c, g.ClientID), g.Subject, g.ClientID, g.SessionID, g.ID))
 	})
 }
 

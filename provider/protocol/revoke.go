@@ -10,6 +10,7 @@ import (
 
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
 )
 
 var revokeParameters = append(slices.Clone(clientParameters), "token", "token_type_hint")
@@ -48,7 +49,7 @@ func (r *Revoke) Post(c echo.Context) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	if _, err := r.Revoker.Revoke(context.WithoutCancel(ctx), state.Grant, "revoke", r.Now().UTC()); err != nil {
+	if _, err := r.Revoker.Revoke(context.WithoutCancel(ctx), signout.ClientActor(c, client.ID), state.Grant, "revoke", r.Now().UTC()); err != nil {
 		return unavailable(err)
 	}
 	return c.NoContent(http.StatusOK)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 )
 
 // Settings are what all endpoints share.
@@ -16,6 +17,7 @@ type Settings struct {
 	Algorithms []string // of signatures, the default first
 	Now        func() time.Time
 	Logger     *slog.Logger
+	Audit      audit.Recorder
 
 	GlobalRevocation bool // some client may use PathGlobalRevocation
 	Registration     bool // clients may register themselves

@@ -10,6 +10,8 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
+	"github.com/exeunt-id/exeunt/provider/signout"
 )
 
 var userTokenParameters = append(slices.Clone(clientParameters), "user_token")
@@ -18,7 +20,7 @@ var userTokenParameters = append(slices.Clone(clientParameters), "user_token")
 //
 //  1. Authenticate the client; a public one cannot prove who it is.
 //  2. The token is used up by one conditional update, so that of any number of calls one succeeds. Unknown, and another client's: 404.
-//     Expired, or used before: 410, and the second is logged, because somebody else may have seen it.
+//     Expired, or used before: 410, and the second is recorded in the audit trail, because somebody else may have seen it.
 type UserToken struct {
 	Settings
 	ClientAuth ClientAuth
@@ -59,6 +61,10 @@ func (u *UserToken) Post(c echo.Context) error {
 	case errors.Is(err, logout.ErrUserTokenExpired):
 		return &oidc.Error{ErrorType: codeUserTokenGone, Description: "The user token has expired. Wait for the next attempt, or pull the event again: each carries a new one."}
 	case errors.Is(err, logout.ErrUserTokenUsed):
+		entry := audit.UserTokenReused(signout.ClientActor(c, client.ID), client.ID, token.EventID)
+		if err := u.Audit.Record(context.WithoutCancel(c.Request().Context()), entry); err != nil {
+			return unavailable(err)
+		}
 		return &oidc.Error{ErrorType: codeUserTokenGone, Description: "The user token has been exchanged before."}
 	case err != nil:
 		return unavailable(err)

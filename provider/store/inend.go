@@ -9,12 +9,13 @@ import (
 
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 )
 
 // inEndBatch bounds the parameters of one statement.
 const inEndBatch = 500
 
-// InEnd is the logout engine's hook: it runs in the transaction that ends sessions. Grants that live with their session are dead by that
+// InEnd is the logout engine's hook: it runs in the transaction that ends sessions. It writes the logout's entry in the audit trail. Grants that live with their session are dead by that
 // transaction alone; here the ones with offline_access are revoked, if the cause is one that they do not survive (Back-Channel Logout 1.0,
 // 2.7):
 //
@@ -26,6 +27,9 @@ const inEndBatch = 500
 // For logout.CauseTokenReuse only the first: a stolen token says nothing about the person's other grants. For the batches of a mass logout
 // too: its last ones are about the others, which then are the plan's participations.
 func (s *Store) InEnd(ctx context.Context, plan *logout.Plan) error {
+	if err := s.Audit.Record(ctx, audit.Logout(plan)); err != nil {
+		return err
+	}
 	if !plan.RevokeOffline {
 		return nil
 	}

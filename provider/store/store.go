@@ -19,10 +19,11 @@ import (
 
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
-// Store is the provider's side of a database. Each field implements one interface of package identity.
+// Store is the provider's side of a database. Each field implements an interface of the package that needs it.
 type Store struct {
 	Users          *Users
 	Clients        *Clients
@@ -32,6 +33,9 @@ type Store struct {
 	Keys           *Keys
 	Failures       *Failures
 	Assertions     *Assertions
+	Audit          *Audit
+	Alerts         *Alerts
+	Mails          *Mails
 
 	db  *database.DB
 	now func() time.Time
@@ -47,6 +51,7 @@ var (
 	_ identity.NextKeys       = (*Keys)(nil)
 	_ identity.Failures       = (*Failures)(nil)
 	_ identity.Assertions     = (*Assertions)(nil)
+	_ audit.Recorder          = (*Audit)(nil)
 	_ logout.Streams          = (*Streams)(nil)
 )
 
@@ -61,6 +66,9 @@ func New(db *database.DB, now func() time.Time) *Store {
 		Keys:           &Keys{db: db},
 		Failures:       &Failures{db: db},
 		Assertions:     &Assertions{db: db},
+		Audit:          &Audit{db: db, now: now},
+		Alerts:         &Alerts{db: db},
+		Mails:          &Mails{db: db},
 		db:             db,
 		now:            now,
 	}

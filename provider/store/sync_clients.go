@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -18,6 +19,8 @@ type configuredClient struct {
 	secret   []byte
 	webhook  []byte // encrypted
 	metadata string
+
+	entry audit.Entry // of one that is to be written
 }
 
 // SyncClients creates and updates clients so that they are as the configuration says, and writes only what differs. CreatedAt and
@@ -41,6 +44,11 @@ func (s *Store) SyncClients(ctx context.Context, clients []identity.Client) (rem
 			if want.webhook, err = s.Clients.sealWebhook(c); err != nil {
 				return nil, fmt.Errorf("clients[%d] (client_id %q): %w", i, c.ID, err)
 			}
+			want.entry = audit.Client(audit.KindClientCreated, audit.Configuration, c.ID)
+			if known {
+				names := identity.ChangedMetadata([]byte(stored.metadata), metadata, !bytes.Equal(stored.secret, want.secret))
+				want.entry = audit.Client(audit.KindClientUpdated, audit.Configuration, c.ID, names...)
+			}
 			changed = append(changed, want)
 		}
 		delete(have, c.ID)
@@ -55,6 +63,9 @@ func (s *Store) SyncClients(ctx context.Context, clients []identity.Client) (rem
 	err = s.Clients.change(ctx, "", func(ctx context.Context) error {
 		for _, c := range changed {
 			if err := s.putClient(ctx, c); err != nil {
+				return err
+			}
+			if err := s.Audit.Record(ctx, c.entry); err != nil {
 				return err
 			}
 		}

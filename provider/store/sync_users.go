@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -54,6 +55,10 @@ func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func
 				text, err := change.passwordText()
 				return err == nil && bytes.Equal(have[u.Username].password, mac(key, "password", text))
 			})
+			change.kind = audit.KindUserCreated
+			if _, known := have[u.Username]; known {
+				change.kind = audit.KindUserUpdated
+			}
 			err = change.complete(ctx, same, hash)
 			changes = append(changes, change)
 		}
@@ -117,6 +122,7 @@ type userChange struct {
 	fingerprint
 	hash         string
 	keepPassword bool
+	kind         audit.Kind // of its entry in the audit trail
 }
 
 func newUserChange(u ConfiguredUser, key [32]byte) (userChange, error) {
@@ -200,11 +206,15 @@ func (s *Store) putUser(ctx context.Context, c userChange) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	now := database.Micros(s.now())
-	_, err = exec(s.db.Writer(ctx), "storing a configured user",
-		`INSERT INTO users (id, username, password_hash, email, claims, admin, created_at, updated_at, config_fingerprint, config_password_fingerprint)
+	var subject string
+	err = row(s.db.Writer(ctx).Raw(`INSERT INTO users (id, username, password_hash, email, claims, admin, created_at, updated_at, config_fingerprint, config_password_fingerprint)
 		VALUES `+placeholders(1, 10)+`
 		ON CONFLICT (username) DO UPDATE SET email = excluded.email, claims = excluded.claims, admin = excluded.admin, updated_at = excluded.updated_at,
-			config_fingerprint = excluded.config_fingerprint, config_password_fingerprint = excluded.config_password_fingerprint`+password,
-		id.String(), c.user.Username, c.hash, c.user.Email, c.claims, c.user.Admin, now, now, c.entry, c.password)
-	return err
+			config_fingerprint = excluded.config_fingerprint, config_password_fingerprint = excluded.config_password_fingerprint`+password+` RETURNING id`,
+		id.String(), c.user.Username, c.hash, c.user.Email, c.claims, c.user.Admin, now, now, c.entry, c.password),
+		"storing a configured user", sql.ErrNoRows, &subject)
+	if err != nil {
+		return err
+	}
+	return s.Audit.Record(ctx, audit.User(c.kind, audit.Configuration, subject, c.user.Username))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -38,7 +39,7 @@ const (
 //  2. Find the request as above, so that a password is not checked for nothing.
 //  3. Check name and password; a failure shows the form again, throttling and overload say how long to wait.
 //  4. In one transaction: a session with a new secret. The same person again keeps the session and every sid; another person's
-//     session ends through the engine first (cause user_switched). The waiting request learns of the login.
+//     session ends through the engine first (cause user_switched). The waiting request learns of the login, and so does the audit trail.
 //  5. After the commit: the cookie, and 303 to where the request goes on.
 type Login struct {
 	Authorizations Authorizations
@@ -49,6 +50,7 @@ type Login struct {
 	Current        Current
 	Ender          Ender
 	Tx             Tx
+	Audit          audit.Recorder
 	Cookies        browser.Cookies
 	Pages          *browser.Renderer
 	Lifetimes      signout.Lifetimes // of the sessions that start here
@@ -58,7 +60,7 @@ type Login struct {
 // Get shows the form.
 func (h *Login) Get(c echo.Context) error {
 	ctx, r := c.Request().Context(), c.Request()
-	page, form, err := h.prepare(c, c.QueryParam("id"))
+	page, form, _, err := h.prepare(c, c.QueryParam("id"))
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func (h *Login) Post(c echo.Context) error {
 	if err := h.Cookies.CheckCSRF(r); err != nil {
 		return err
 	}
-	page, form, err := h.prepare(c, r.PostForm.Get("id"))
+	page, form, clientID, err := h.prepare(c, r.PostForm.Get("id"))
 	if err != nil {
 		return err
 	}
@@ -97,6 +99,9 @@ func (h *Login) Post(c echo.Context) error {
 	var throttled *identity.ThrottledError
 	switch {
 	case errors.Is(err, identity.ErrLoginFailed):
+		if err := h.failed(c, clientID, err); err != nil {
+			return err
+		}
 		form.Error = textLoginFailed
 		return h.show(c, http.StatusUnprocessableEntity, page, form)
 	case errors.As(err, &throttled):
@@ -111,11 +116,14 @@ func (h *Login) Post(c echo.Context) error {
 		return err
 	}
 	secret := browser.NewSecret()
-	if err := h.Tx.Tx(ctx, func(ctx context.Context) error { return h.logIn(ctx, c, user, form.ID, secret) }); err != nil {
+	if err := h.Tx.Tx(ctx, func(ctx context.Context) error { return h.logIn(ctx, c, user, form.ID, clientID, secret) }); err != nil {
 		if errors.Is(err, identity.ErrNoAuthorization) {
 			return expired(err)
 		}
 		if errors.Is(err, identity.ErrLoginFailed) {
+			if err := h.failed(c, clientID, &identity.LoginError{UserID: user.ID, Reason: identity.LoginChanged}); err != nil {
+				return err
+			}
 			form.Error = textLoginFailed
 			return h.show(c, http.StatusUnprocessableEntity, page, form)
 		}
@@ -125,27 +133,39 @@ func (h *Login) Post(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, withID(pathResume, form.ID))
 }
 
-// prepare finds what the form is about. Without an id nothing is looked up.
-func (h *Login) prepare(c echo.Context, id string) (browser.Page, browser.LoginPage, error) {
+// failed records a login that failed, after its failure was counted: the trail grows no faster than the throttle allows.
+func (h *Login) failed(c echo.Context, clientID string, err error) error {
+	var why *identity.LoginError
+	if !errors.As(err, &why) {
+		why = &identity.LoginError{}
+	}
+	actor := signout.UserActor(c, "")
+	actor.Kind = audit.ActorAnonymous
+	// Hanging up must not be a way to leave no trace.
+	return h.Audit.Record(context.WithoutCancel(c.Request().Context()), audit.LoginFailed(actor, why.UserID, clientID, why.Reason))
+}
+
+// prepare finds what the form is about, and the app that waits. Without an id nothing is looked up.
+func (h *Login) prepare(c echo.Context, id string) (page browser.Page, form browser.LoginPage, clientID string, err error) {
 	ctx, r := c.Request().Context(), c.Request()
-	page := browser.Page{Title: textSignIn}
-	form := browser.LoginPage{ID: id}
+	page.Title, form.ID = textSignIn, id
 	if id != "" {
 		a, err := waiting(ctx, h.Authorizations, h.Cookies, r, id, h.Now())
 		if err != nil {
-			return page, form, err
+			return page, form, "", err
 		}
 		client, err := h.Clients.Client(ctx, a.ClientID)
 		if err != nil {
-			return page, form, err
+			return page, form, "", err
 		}
+		clientID = client.ID
 		form.ClientName = displayName(client)
 		form.Username = clean(a.Request.LoginHint, maxUsername)
 		// The answer to the form may end, over redirects, at the app.
 		page.FormAction = []string{a.Request.RedirectURI}
 	}
 	form.CSRF = h.Cookies.CSRF(c.Response(), r)
-	return page, form, nil
+	return page, form, clientID, nil
 }
 
 func (h *Login) show(c echo.Context, status int, page browser.Page, form browser.LoginPage) error {
@@ -154,24 +174,29 @@ func (h *Login) show(c echo.Context, status int, page browser.Page, form browser
 }
 
 // logIn is step 4, inside the transaction.
-func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, authorizationID, secret string) error {
+func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, authorizationID, clientID, secret string) error {
 	now := h.Now()
 	if err := h.Users.Lock(ctx, user); err != nil {
 		return err
 	}
-	renewed, err := h.renewOrEnd(ctx, c, user, secret, now)
+	sessionID, err := h.renewOrEnd(ctx, c, user, secret, now)
 	if err != nil {
 		return err
 	}
+	renewed := sessionID != ""
 	if !renewed {
+		sessionID = logout.NewID()
 		expiresAt := h.Lifetimes.ExpiresAt(now)
 		if err := h.Sessions.Start(ctx, logout.Session{
-			ID: logout.NewID(), Subject: user.ID, SecretHash: browser.Hash(secret),
+			ID: sessionID, Subject: user.ID, SecretHash: browser.Hash(secret),
 			AuthTime: now, CreatedAt: now, SeenAt: now, IdleUntil: h.Lifetimes.IdleUntil(now, expiresAt), ExpiresAt: expiresAt,
 			Address: c.RealIP(), UserAgent: clean(c.Request().UserAgent(), maxUserAgent),
 		}); err != nil {
 			return err
 		}
+	}
+	if err := h.Audit.Record(ctx, audit.LoginSucceeded(signout.UserActor(c, user.ID), sessionID, clientID, renewed)); err != nil {
+		return err
 	}
 	if authorizationID == "" {
 		return nil
@@ -180,11 +205,11 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, a
 }
 
 // renewOrEnd deals with the session that this browser had before. A logout at the same moment either comes first, and then nothing is
-// renewed, or waits for us and ends the renewed one.
-func (h *Login) renewOrEnd(ctx context.Context, c echo.Context, user identity.User, secret string, now time.Time) (renewed bool, err error) {
+// renewed, or waits for us and ends the renewed one. It returns the id of a session that was renewed.
+func (h *Login) renewOrEnd(ctx context.Context, c echo.Context, user identity.User, secret string, now time.Time) (renewed string, err error) {
 	old, live, err := h.Current.Session(ctx, c.Request())
 	if err != nil || !live {
-		return false, err
+		return "", err
 	}
 	if old.Subject != user.ID {
 		_, err := h.Ender.End(ctx, logout.Request{
@@ -192,7 +217,7 @@ func (h *Login) renewOrEnd(ctx context.Context, c echo.Context, user identity.Us
 			Target: logout.Target{SessionID: old.ID},
 			Actor:  logout.Actor{Kind: "user", ID: user.ID, Address: c.RealIP(), UserAgent: clean(c.Request().UserAgent(), maxUserAgent)},
 		})
-		return false, err
+		return "", err
 	}
 	until := h.Lifetimes.IdleUntil(now, old.ExpiresAt)
 	if old.IdleUntil.After(until) { // a client keeps it longer
@@ -200,9 +225,9 @@ func (h *Login) renewOrEnd(ctx context.Context, c echo.Context, user identity.Us
 	}
 	err = h.Sessions.Renew(ctx, old.ID, browser.Hash(secret), now, until)
 	if errors.Is(err, logout.ErrNoSession) {
-		return false, nil
+		return "", nil
 	}
-	return err == nil, err
+	return old.ID, err
 }
 
 // clean makes outside text fit to be stored and shown: valid UTF-8, no NUL (PostgreSQL refuses both), at most limit bytes.

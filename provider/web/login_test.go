@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
@@ -31,6 +32,9 @@ func TestLoginLeadsOn(t *testing.T) {
 	}
 	if got := live[0]; got.IdleUntil != s.now.Add(time.Hour) || got.ExpiresAt.Before(s.now.AddDate(50, 0, 0)) || got.Address != "127.0.0.1" || got.UserAgent == "" {
 		t.Errorf("session is %+v", got)
+	}
+	if len(s.entries) != 1 || s.entries[0].Kind != audit.KindLoginSucceeded || s.entries[0].ClientID != "shop" || s.entries[0].SessionID != live[0].ID {
+		t.Errorf("the trail has %+v", s.entries)
 	}
 	if got := s.authorizations["a-1"].LoggedInAt; got != s.now || live[0].AuthTime != s.now {
 		t.Errorf("the request learned of a login at %s", got)
@@ -124,6 +128,11 @@ func TestLoginRefused(t *testing.T) {
 				t.Errorf("status %d, Retry-After %q; want %d and %q", a.status, a.header.Get("Retry-After"), test.status, test.retryAfter)
 			}
 			s.contains(a, test.text)
+			// What reached the check of the password and failed is recorded, and nothing else.
+			recorded := test.text == "do not belong together" && !strings.HasPrefix(test.name, "endless") && !strings.HasPrefix(test.name, "garbage")
+			if (len(s.entries) == 1) != recorded {
+				t.Errorf("the trail has %+v", s.entries)
+			}
 			if a.setSession != "" || len(s.sessions) != 0 {
 				t.Errorf("a session came of it: cookie %q, %v", a.setSession, s.sessions)
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -38,6 +39,7 @@ type world struct {
 	consents       []identity.Consent
 	receipts       map[string][]logout.Receipt
 	ends           []logout.Request
+	entries        []audit.Entry
 
 	loginErr  error // instead of checking the password
 	gone      bool  // the person was disabled between password and session
@@ -68,13 +70,13 @@ func (w *world) Now() time.Time { return w.now }
 type inTx struct{}
 
 func (w *world) Tx(ctx context.Context, fn func(ctx context.Context) error) error {
-	sessions, authorizations, consents, ends := maps.Clone(w.sessions), maps.Clone(w.authorizations), w.consents, w.ends
+	sessions, authorizations, consents, ends, entries := maps.Clone(w.sessions), maps.Clone(w.authorizations), w.consents, w.ends, w.entries
 	err := fn(context.WithValue(ctx, inTx{}, true))
 	if err == nil {
 		err = w.commitErr
 	}
 	if err != nil {
-		w.sessions, w.authorizations, w.consents, w.ends = sessions, authorizations, consents, ends
+		w.sessions, w.authorizations, w.consents, w.ends, w.entries = sessions, authorizations, consents, ends, entries
 	}
 	return err
 }
@@ -118,6 +120,13 @@ func (a authorizations) Progress(ctx context.Context, id string, loggedInAt, con
 	return nil
 }
 
+type trail struct{ *world }
+
+func (t trail) Record(_ context.Context, e audit.Entry) error {
+	t.entries = append(slices.Clone(t.entries), e)
+	return nil
+}
+
 // Lock finds that the person was disabled when gone says so.
 func (w *world) Lock(ctx context.Context, _ identity.User) error {
 	if w.gone {
@@ -154,7 +163,7 @@ func (w *world) Login(_ context.Context, username, password, address string) (id
 			return u, nil
 		}
 	}
-	return identity.User{}, identity.ErrLoginFailed
+	return identity.User{}, &identity.LoginError{Reason: identity.LoginUnknownUser}
 }
 
 func (w *world) Start(ctx context.Context, s logout.Session) error {
@@ -245,7 +254,7 @@ func newSite(t *testing.T) *site {
 	s.cookies = browser.NewCookies(s.server.URL)
 	current := signout.Current{Sessions: w, Cookies: s.cookies, Now: w.Now}
 	login := &web.Login{
-		Authorizations: authorizations{w}, Clients: w, Users: w, Authenticator: w, Sessions: w, Current: current, Ender: w, Tx: w,
+		Authorizations: authorizations{w}, Clients: w, Users: w, Authenticator: w, Sessions: w, Current: current, Ender: w, Tx: w, Audit: trail{w},
 		Cookies: s.cookies, Pages: pages, Lifetimes: signout.Lifetimes{Idle: time.Hour}, Now: w.Now,
 	}
 	consent := &web.Consent{

@@ -1,0 +1,20 @@
+package audit
+
+import "github.com/exeunt-id/exeunt/logout"
+
+// LoginSucceeded records that a person has logged in. clientID is the app that waits for it; empty for none. renewed says that the person
+// had the session already and proved again who they are.
+func LoginSucceeded(actor logout.Actor, sessionID, clientID string, renewed bool) Entry {
+	return Entry{
+		Kind: KindLoginSucceeded, Actor: actor, Subject: actor.ID, SessionID: sessionID, ClientID: clientID,
+		Detail: detail(map[string]any{"renewed": renewed}),
+	}
+}
+
+// LoginFailed records a name and password that did not belong together. subject is the user who has the name that was typed; empty when
+// nobody has it, and then the name is not kept: it may be a password in the wrong field. reason is one of identity.LoginError.
+func LoginFailed(actor logout.Actor, subject, clientID, reason string) Entry {
+	return Entry{
+		Kind: KindLoginFailed, Actor: actor, Subject: subject, ClientID: clientID, Detail: detail(map[string]any{"reason": reason}), bounded: true,
+	}
+}
