@@ -228,7 +228,7 @@ func (tr trail) operators(alice string) {
 	_, err = o.RotateKeys(ctx, "ES256", time.Hour)
 	do(err)
 	byRoot(tr.last(audit.KindKeyRotated, `"alg":"ES256"`, `"kid":`), "", "")
-	if n, err := o.Redeliver(ctx, logout.Filter{ClientID: "shop", State: logout.StateDead}); err != nil || n != 0 {
+	if n, err := o.Redeliver(ctx, logout.Filter{ClientID: "shop", States: []logout.State{logout.StateDead}}); err != nil || n != 0 {
 		tr.Errorf("redelivered %d, %v", n, err)
 	}
 	if n := tr.count(audit.KindRedelivered); n != 0 {
