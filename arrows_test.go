@@ -20,12 +20,13 @@ var arrows = map[string][]string{
 	"cli": {"config", "provider", "provider/identity", "logout", "logout/logoutstore", "database", "demo"},
 
 	"provider": {
-		"provider/protocol", "provider/web", "provider/signout", "provider/browser", "provider/identity", "provider/store", "provider/signing",
+		"provider/protocol", "provider/web", "provider/console", "provider/signout", "provider/browser", "provider/identity", "provider/store", "provider/signing",
 		"logout", "logout/logoutstore", "database", "templates", "static",
 	},
 	// The two kinds of endpoints meet only by URL. Neither knows how anything is stored.
 	"provider/protocol": {"provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/web":      {"provider/signout", "provider/browser", "provider/identity", "logout"},
+	"provider/console":  {"provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/signout":  {"provider/browser", "logout"},
 	"provider/store":    {"provider/identity", "provider/signing", "logout", "logout/logoutstore", "database"},
 	"provider/signing":  {"provider/identity"},

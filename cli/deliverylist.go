@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/config"
+	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/logout/logoutstore"
 )
 
 // defaultLimit is how many deliveries a list shows.
@@ -23,11 +25,11 @@ func deliveryListCommand() *command {
 		setup: func(flags *flag.FlagSet) runFunc {
 			path := configFlag(flags)
 			var chosen selection
-			chosen.define(flags, deliveryStates)
+			chosen.define(flags, logout.States())
 			limit := flags.Int("limit", defaultLimit, "at most `N` deliveries")
 			asJSON := flags.Bool("json", false, "print one JSON object per line")
 			return func(ctx context.Context, _ []string, env Env) error {
-				f, err := chosen.filter(deliveryStates, time.Now())
+				f, err := chosen.filter(logout.States(), time.Now())
 				if err != nil {
 					return err
 				}
@@ -35,15 +37,18 @@ func deliveryListCommand() *command {
 					return usagef("--limit %d is too small; write a number from 1", *limit)
 				}
 				f.Limit = *limit
-				return withLedger(ctx, *path, env, func(ledger logout.Ledger, _ *config.Config) error {
+				return withLedger(ctx, *path, env, func(ledger *logoutstore.Store, db *database.DB, _ *config.Config) error {
+					if err := chosen.subject(ctx, db, &f); err != nil {
+						return err
+					}
 					deliveries, err := ledger.List(ctx, f)
 					if err != nil {
 						return err
 					}
 					if *asJSON {
-						lines := make([]deliveryLine, len(deliveries))
+						lines := make([]logout.DeliveryView, len(deliveries))
 						for i, d := range deliveries {
-							lines[i] = newDeliveryLine(d)
+							lines[i] = d.View()
 						}
 						return writeJSON(env.Stdout, lines...)
 					}
@@ -60,20 +65,28 @@ func deliveryListCommand() *command {
 	}
 }
 
+// stateOf says in which state a delivery is, and how it came there where that is not by an attempt.
+func stateOf(d logout.Delivery) string {
+	if d.Pulled {
+		return string(d.State) + " by pull"
+	}
+	return string(d.State)
+}
+
 func writeDeliveries(w io.Writer, deliveries []logout.Delivery) error {
 	if len(deliveries) == 0 {
 		_, err := fmt.Fprintln(w, "No deliveries.")
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tCREATED\tCLIENT\tCAUSE\tSTATE\tATTEMPTS\tNEXT\tLAST ANSWER")
+	fmt.Fprintln(t, "ID\tCREATED\tCLIENT\tCHANNEL\tEVENT\tCAUSE\tSTATE\tATTEMPTS\tNEXT\tLAST ANSWER")
 	for _, d := range deliveries {
 		next := "-"
 		if !d.State.Final() {
 			next = clock(d.NextAt)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
-			d.ID, clock(d.CreatedAt), d.ClientID, d.Cause, d.State, d.Attempts, next, answer(d.LastStatus, d.LastError))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
+			d.ID, clock(d.CreatedAt), d.ClientID, d.Channel, d.EventType(), d.Cause, stateOf(d), d.Attempts, next, answer(d.LastStatus, d.LastError))
 	}
 	return t.Flush()
 }

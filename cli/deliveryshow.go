@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/config"
+	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/logout/logoutstore"
 )
 
 func deliveryShowCommand() *command {
@@ -26,13 +28,13 @@ func deliveryShowCommand() *command {
 				if len(args) != 1 {
 					return usagef("name one delivery by its id, as `exeunt delivery list` prints it")
 				}
-				return withLedger(ctx, *path, env, func(ledger logout.Ledger, _ *config.Config) error {
+				return withLedger(ctx, *path, env, func(ledger *logoutstore.Store, _ *database.DB, _ *config.Config) error {
 					d, attempts, err := showDelivery(ctx, ledger, args[0])
 					switch {
 					case err != nil:
 						return err
 					case *asJSON:
-						return writeJSON(env.Stdout, newDeliveryLine(d, attempts...))
+						return writeJSON(env.Stdout, d.View(attempts...))
 					}
 					return writeDelivery(env.Stdout, d, attempts)
 				})
@@ -54,9 +56,10 @@ func writeDelivery(w io.Writer, d logout.Delivery, attempts []logout.Attempt) er
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, value string) { fmt.Fprintf(t, "%s\t%s\n", name, orDash(value)) }
 	row("Delivery", d.ID)
-	row("State", string(d.State))
+	row("State", stateOf(d))
 	row("Client", d.ClientID)
 	row("Channel", string(d.Channel))
+	row("Event", d.EventType()+" "+d.EventID)
 	row("Logout", d.LogoutID)
 	row("Cause", string(d.Cause))
 	row("Session", d.SessionID)

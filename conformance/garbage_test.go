@@ -47,6 +47,7 @@ func endpoints() []endpoint {
 		{"/login", []string{"id", "csrf", "username", "password"}},
 		{"/consent", []string{"id", "csrf", "decision", "as"}},
 		{"/logged_out", []string{"client_id"}},
+		{"/logged_out/receipts", nil},
 		{"/check_session", nil},
 		{"/end_session", []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", "kept"}},
 		{"/end_session/confirm", []string{"kept", "csrf"}},
@@ -57,6 +58,8 @@ func endpoints() []endpoint {
 		{"/introspect", with("token", "token_type_hint")},
 		{"/revoke", with("token", "token_type_hint")},
 		{"/api/logout", with("token", "token_type_hint")},
+		{"/api/deliveries", with("state", "channel", "cause", "since", "until", "error", "cursor", "limit")},
+		{"/api/deliveries/redeliver", with("delivery_id", "since")},
 		{"/global-token-revocation", []string{"sub_id"}},
 		{"/.well-known/ssf-configuration", nil},
 		{"/ssf/stream", []string{"stream_id"}},
@@ -65,6 +68,11 @@ func endpoints() []endpoint {
 		{"/ssf/subjects/remove", nil},
 		{"/ssf/verify", nil},
 		{"/ssf/poll/", nil},
+		{"/register", []string{"access_token", "client_id"}},
+		{"/register/x", []string{"access_token", "client_id"}},
+		{"/api/user-token", with("user_token")},
+		{"/api/events", with("after", "limit", "pending", "wait")},
+		{"/api/events/ack", with("ids")},
 	}
 }
 

@@ -144,11 +144,7 @@ func (c *caep) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	if s.Authorization != "" {
 		req.Header.Set("Authorization", s.Authorization)
 	}
-	res, text, err := send(c.outgoing.Client(private), req) //nolint:bodyclose // send closes it
-	if err != nil {
-		return Answer{}, err
-	}
-	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judgePush(res, text, c.now())
+	return send(c.outgoing.Client(private), req, func(res *http.Response, body []byte) error { return judgePush(res, body, c.now()) })
 }
 
 // private reports whether the receiver may be on a private address, by its registration or, if that is gone, as it was.

@@ -60,8 +60,8 @@ func TestSignalsArePulledAsEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.eventType() != want || said[0]["initiating_entity"] != nil || string(said[0]["sub"]) != `"alice"` || said[0]["occurred_at"] == nil {
-			t.Errorf("%s says %s", d.eventType(), said)
+		if d.EventType() != want || said[0]["initiating_entity"] != nil || string(said[0]["sub"]) != `"alice"` || said[0]["occurred_at"] == nil {
+			t.Errorf("%s says %s", d.EventType(), said)
 		}
 	}
 }

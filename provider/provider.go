@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/console"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/protocol"
 	"github.com/exeunt-id/exeunt/provider/signing"
@@ -27,6 +29,7 @@ const product = "Exeunt"
 // Provider is an OpenID Provider. Make it with New, Start it, serve it, Stop it.
 type Provider struct {
 	cfg       Config
+	operator  *Operator // what applications and operators do alike
 	store     *store.Store
 	sessions  *logoutstore.Store
 	streams   *store.Streams
@@ -39,7 +42,12 @@ type Provider struct {
 	outside   *echo.Echo // what is not
 	admin     *echo.Echo
 	work      work
+	closing   chan struct{}
+	close     func() // closes closing, once
 }
+
+// maxWaiting is how many clients may wait on this node for their events at once. Each asks the database once a second.
+const maxWaiting = 256
 
 // New wires a provider. It writes nothing and starts nothing. Errors name the field of Config.
 func New(_ context.Context, cfg Config) (*Provider, error) {
@@ -51,9 +59,10 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{
-		cfg: cfg, store: o.store, sessions: o.sessions, streams: o.streams, keyring: o.keyring, passwords: o.passwords, engine: o.engine,
-		base: browser.NewBase(cfg.Issuer),
+		cfg: cfg, operator: o, store: o.store, sessions: o.sessions, streams: o.streams, keyring: o.keyring, passwords: o.passwords, engine: o.engine,
+		base: browser.NewBase(cfg.Issuer), closing: make(chan struct{}),
 	}
+	p.close = sync.OnceFunc(func() { close(p.closing) })
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err
@@ -65,8 +74,12 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 // Engine returns the logout engine, for what has no HTTP endpoint.
 func (p *Provider) Engine() *logout.Engine { return p.engine }
 
-// Drain answers the requests that only wait for something to happen. Call it when the process is asked to end, before its listeners close.
-func (p *Provider) Drain() { p.engine.Drain() }
+// Drain answers requests that wait for something to happen. Call it when the server stops accepting (http.Server.RegisterOnShutdown), so that
+// it need not wait for them.
+func (p *Provider) Drain() {
+	p.close()
+	p.engine.Drain()
+}
 
 // ServeHTTP implements http.Handler.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -91,14 +104,20 @@ type endpoints struct {
 	check      *protocol.CheckSession
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
+	deliveries *protocol.Deliveries
+	adminAPI   *protocol.AdminAPI
 	revocation *protocol.GlobalRevocation
 	signals    *protocol.Signals
+	register   *protocol.Registration // nil: no client registers itself
+	userToken  *protocol.UserToken
+	events     *protocol.Events
 	login      *web.Login
 	consent    *web.Consent
 	home       *web.Home
 	loggedOut  *web.LoggedOut
 	assets     *web.Assets
 	health     *health
+	console    *console.Console
 }
 
 func (p *Provider) endpoints() (*endpoints, error) {
@@ -118,8 +137,10 @@ func (p *Provider) endpoints() (*endpoints, error) {
 	if err := p.protocol(e, cookies); err != nil {
 		return nil, err
 	}
-	p.web(e, cookies)
-	return e, nil
+	authenticator := identity.NewAuthenticator(p.store.Users, p.store.Failures, p.passwords, p.cfg.Login, p.cfg.Now)
+	authenticator.Logger = p.cfg.Logger
+	p.web(e, cookies, authenticator)
+	return e, p.console(e, assets, authenticator)
 }
 
 // protocol wires the endpoints of applications.
@@ -128,6 +149,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
 		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
 		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0,
+		Registration:     len(p.cfg.Registration.InitialAccessTokens) > 0,
 	}
 	keeper, err := protocol.NewKeeper(p.cfg.Secrets, p.cfg.Now)
 	if err != nil {
@@ -180,11 +202,27 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
+	revoker := &protocol.Revoker{Tx: p.cfg.DB, Grants: p.store.Grants, Announcer: p.engine}
+	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
+	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
+	e.userToken = &protocol.UserToken{Settings: settings, ClientAuth: clientAuth, Tokens: p.engine}
+	e.events = &protocol.Events{
+		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
+	}
+	e.deliveries = &protocol.Deliveries{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Ledger: p.sessions, Engine: p.engine}
+	e.adminAPI = &protocol.AdminAPI{
+		Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Clients: directory{p.store.Clients}, Sessions: p.sessions, Ledger: p.sessions,
+		Journal: p.sessions, Engine: p.engine,
+	}
 	e.revocation = &protocol.GlobalRevocation{
 		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
 		Engine: p.engine, Tx: p.cfg.DB,
+	}
+	if settings.Registration {
+		e.register = &protocol.Registration{
+			Settings: settings, InitialAccessTokens: p.cfg.Registration.InitialAccessTokens, Check: p.cfg.Registration.Check, Clients: p.store.Clients,
+			Deleter: p.operator,
+		}
 	}
 	e.signals, err = protocol.NewSignals(protocol.Signals{
 		Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Clients: p.store.Clients, Streams: p.streams, Engine: p.engine,
@@ -193,15 +231,13 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		return fmt.Errorf("provider: %w", err)
 	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
-	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants}
+	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Revoker: revoker}
 	return nil
 }
 
 // web wires the pages of people.
-func (p *Provider) web(e *endpoints, cookies browser.Cookies) {
+func (p *Provider) web(e *endpoints, cookies browser.Cookies, authenticator *identity.Authenticator) {
 	current := p.current(cookies)
-	authenticator := identity.NewAuthenticator(p.store.Users, p.store.Failures, p.passwords, p.cfg.Login, p.cfg.Now)
-	authenticator.Logger = p.cfg.Logger
 	e.login = &web.Login{
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: authenticator, Sessions: p.sessions,
 		Current: current, Ender: p.engine, Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages,

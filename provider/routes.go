@@ -5,13 +5,14 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/protocol"
 )
 
 // routes lists every route below the issuer, with its methods. Other methods get 405 with Allow. HEAD is listed where a GET changes nothing;
 // the logout endpoints are not among those.
 func (p *Provider) routes(e *endpoints) *echo.Echo {
-	r := p.router()
+	r := p.router(p.protect)
 	r.Use(p.publish)
 	const get, post, head = http.MethodGet, http.MethodPost, http.MethodHead
 
@@ -28,8 +29,22 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)
+	r.POST(protocol.PathUserToken, e.userToken.Post)
+	r.GET(protocol.PathEvents, e.events.Get)
+	r.POST(protocol.PathEvents, e.events.Post)
+	r.POST(protocol.PathEventsAck, e.events.Acknowledge)
+	r.Match([]string{get, post}, protocol.PathDeliveries, e.deliveries.List)
+	r.GET(protocol.PathDeliveries+"/:id", e.deliveries.Show)
+	r.POST(protocol.PathRedeliver, e.deliveries.Redeliver)
 	r.POST(protocol.PathGlobalRevocation, e.revocation.Post)
 	signalRoutes(r, e.signals)
+	if e.register != nil {
+		r.POST(protocol.PathRegister, e.register.Post)
+		const one = protocol.PathRegister + "/:client_id"
+		r.GET(one, e.register.Get)
+		r.PUT(one, e.register.Put)
+		r.DELETE(one, e.register.Delete)
+	}
 	e.healthChecks(r)
 
 	// For people.
@@ -45,6 +60,7 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	r.GET("/consent", e.consent.Get)
 	r.POST("/consent", e.consent.Post)
 	r.GET("/logged_out", e.loggedOut.Get)
+	r.GET("/logged_out/receipts", e.loggedOut.ReceiptsJSON)
 	r.Match([]string{get, head}, "/", e.home.Get)
 	r.Match([]string{get, head}, "/static/*", e.assets.Get)
 	return r
@@ -66,20 +82,20 @@ func signalRoutes(r *echo.Echo, s *protocol.Signals) {
 	r.POST(protocol.PathStreamPoll+":stream", s.Poll)
 }
 
-// router returns what both listeners have in common.
-func (p *Provider) router() *echo.Echo {
+// router returns what both listeners have in common. protect sets the headers that every answer carries.
+func (p *Provider) router(protect echo.MiddlewareFunc) *echo.Echo {
 	r := echo.New()
 	r.HideBanner, r.HidePort = true, true
-	r.HTTPErrorHandler = p.answerError
+	r.HTTPErrorHandler = p.answerErrors(func(c echo.Context, e *browser.Error) error { return p.pages.Error(c, e) })
 	r.IPExtractor = remoteAddress(p.cfg.TrustedProxies)
-	r.Use(identify, p.record, p.protect, p.recoverPanic, limitBody)
+	r.Use(identify, p.record, protect, p.recoverPanic, limitBody)
 	return r
 }
 
 // neighbours lists what is served beside the issuer's path, if it has one: whoever asks for the health of this node knows its address, but
 // not always that path, and the metadata of shared signals has its own place. Everything else there is not ours.
 func (p *Provider) neighbours(e *endpoints) *echo.Echo {
-	r := p.router()
+	r := p.router(p.protect)
 	r.Use(p.publish) // its pages lead home
 	e.healthChecks(r)
 	if p.base != "" {
@@ -98,8 +114,8 @@ func (e *endpoints) healthChecks(r *echo.Echo) {
 // forApplications lists the paths whose errors are JSON. Everything else is seen by people, and its errors are pages.
 var forApplications = map[string]bool{
 	protocol.PathDiscovery: true, protocol.PathKeys: true, protocol.PathToken: true, protocol.PathUserinfo: true, protocol.PathRevoke: true,
-	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, protocol.PathSignals: true,
-	pathHealthz: true, pathReadyz: true,
+	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, protocol.PathRegister: true,
+	protocol.PathSignals: true, pathHealthz: true, pathReadyz: true,
 }
 
 // open registers a route that pages of every origin may call by script, without credentials: what they send, they must have been given.

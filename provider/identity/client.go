@@ -40,6 +40,12 @@ type Client struct {
 	DefaultMaxAge           *int     `json:"default_max_age,omitempty"` // seconds
 	RequireAuthTime         bool     `json:"require_auth_time,omitempty"`
 
+	// Kept as information.
+	DefaultACRValues []string `json:"default_acr_values,omitempty"`
+	InitiateLoginURI string   `json:"initiate_login_uri,omitempty"`
+	SoftwareID       string   `json:"software_id,omitempty"`
+	SoftwareVersion  string   `json:"software_version,omitempty"`
+
 	// The client's public keys, for private_key_jwt: one of the two.
 	JWKS                        json.RawMessage `json:"jwks,omitempty"`
 	JWKSURI                     string          `json:"jwks_uri,omitempty"`
@@ -87,6 +93,9 @@ const (
 	IdleNone         = "none"
 	ReuseEndsSession = "end_session"
 )
+
+// ScopeAdmin is the scope of the admin API. A client has it by the operator's will alone, never by registering itself.
+const ScopeAdmin = "exeunt.admin"
 
 // AccessTokenJWT is the access token format of RFC 9068.
 const AccessTokenJWT = "jwt"
