@@ -130,6 +130,13 @@ func TestSSF_8_1_1_3_EventsFollow(t *testing.T) {
 		if first := sink.events(sessionRevoked)[0].set; first.claims["jti"] != got.set.claims["jti"] {
 			t.Errorf("jti %v, then %v", first.claims["jti"], got.set.claims["jti"])
 		}
+		deliver(object{"method": byPush, "endpoint_url": sink.server.URL, "authorization_header": "secret"})
+		deliver(object{"method": byPush, "endpoint_url": other.server.URL})
+		w.logOut("pushed", "alice")
+		w.eventually("it is pushed", func() bool { return len(other.events(sessionRevoked)) == 2 })
+		if other.events(sessionRevoked)[1].header.Get("Authorization") != "" {
+			t.Error("another address was sent the authorization")
+		}
 		// The same address keeps its header, unless it is taken away.
 		deliver(object{"method": byPush, "endpoint_url": sink.server.URL, "authorization_header": "secret"})
 		deliver(object{"method": byPush, "endpoint_url": sink.server.URL})
