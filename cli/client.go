@@ -33,6 +33,7 @@ type clientLine struct {
 	AuthMethod string    `json:"token_endpoint_auth_method"`
 	Logout     string    `json:"backchannel_logout_uri,omitempty"`
 	Configured bool      `json:"configured"` // from the configuration file
+	Source     string    `json:"source"`
 	CreatedAt  time.Time `json:"created_at"`
 	UpdatedAt  time.Time `json:"updated_at"`
 }
@@ -49,18 +50,14 @@ func clientListCommand() *command {
 				return withOperator(ctx, *path, env, func(o *provider.Operator, _ *config.Config) error {
 					if *asJSON {
 						return o.Clients(ctx, func(c provider.Client) error {
-							return writeJSON(env.Stdout, clientLine{c.ID, c.Name, c.TokenEndpointAuthMethod, c.BackchannelLogoutURI, c.Configured, c.CreatedAt, c.UpdatedAt})
+							return writeJSON(env.Stdout, clientLine{c.ID, c.Name, c.TokenEndpointAuthMethod, c.BackchannelLogoutURI, c.Configured, source(c), c.CreatedAt, c.UpdatedAt})
 						})
 					}
 					t := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 					fmt.Fprintln(t, "CLIENT ID\tNAME\tAUTHENTICATION\tTOLD AT\tSOURCE\tUPDATED")
 					err := o.Clients(ctx, func(c provider.Client) error {
-						source := "command"
-						if c.Configured {
-							source = "file"
-						}
 						_, err := fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n",
-							c.ID, shown(c.Name), c.TokenEndpointAuthMethod, shown(c.BackchannelLogoutURI), source, clock(c.UpdatedAt))
+							c.ID, shown(c.Name), c.TokenEndpointAuthMethod, shown(c.BackchannelLogoutURI), source(c), clock(c.UpdatedAt))
 						return err
 					})
 					return errors.Join(err, t.Flush())
@@ -70,14 +67,27 @@ func clientListCommand() *command {
 	}
 }
 
+// source says where a client came from: the configuration file, a command, or its own registration (RFC 7591).
+func source(c provider.Client) string {
+	switch {
+	case c.Configured:
+		return "file"
+	case c.Registered():
+		return "registration"
+	}
+	return "command"
+}
+
 func clientShowCommand() *command {
 	return &command{
 		path:    "exeunt client show",
 		args:    "CLIENT_ID",
 		summary: "Show a client's metadata, as JSON that `exeunt client update` reads.",
+		details: "Where the client came from stands on standard error.",
 		example: "exeunt client show --config exeunt.yaml shop > shop.json",
 		setup: func(flags *flag.FlagSet) runFunc {
 			return withClient(configFlag(flags), func(_ context.Context, _ *provider.Operator, _ *config.Config, c provider.Client, env Env) error {
+				fmt.Fprintf(env.Stderr, "source: %s; created %s, updated %s\n", source(c), clock(c.CreatedAt), clock(c.UpdatedAt))
 				encoder := json.NewEncoder(env.Stdout)
 				encoder.SetEscapeHTML(false)
 				encoder.SetIndent("", "  ")

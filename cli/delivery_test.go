@@ -47,7 +47,7 @@ func newLedger(t *testing.T, url string) ledger {
 		for _, client := range []string{"shop", "payroll", "wiki"} {
 			l.ids[client] = logout.NewID()
 			p.Deliveries = append(p.Deliveries, logout.Delivery{
-				ID: l.ids[client], LogoutID: l.logoutID, ClientID: client, Channel: logout.ChannelBackchannel, State: logout.StatePending,
+				ID: l.ids[client], EventID: l.ids[client], LogoutID: l.logoutID, ClientID: client, Channel: logout.ChannelBackchannel, State: logout.StatePending,
 				Cause: logout.CauseRedirect, SessionID: session.ID, SID: "sid of " + client, Subject: "alice", CreatedAt: at, NextAt: at, GiveUpAt: at.Add(72 * time.Hour),
 			})
 		}
@@ -157,6 +157,20 @@ func TestDelivery(t *testing.T) {
 			run(t, l.environ, "delivery", "retry", l.ids["payroll"], l.ids["wiki"]).check(t, 0, []string{"2 deliveries due now"}, nil)
 			run(t, l.environ, "delivery", "retry", "--since", "48h").check(t, 0, []string{"2 deliveries due now"}, nil)
 			run(t, l.environ, "delivery", "retry", "--since", "48h", "--include-delivered").check(t, 0, []string{"3 deliveries due now"}, nil)
+		})
+
+		t.Run("by pull", func(t *testing.T) {
+			db, err := database.Open(t.Context(), url, database.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = db.Close() }()
+			if _, err := logoutstore.New(db).Acknowledge(t.Context(), "wiki", []string{l.ids["wiki"]}, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			run(t, l.environ, "delivery", "list", "--client", "wiki").check(t, 0, []string{"CHANNEL", "backchannel  session.ended", "delivered by pull  2"}, nil)
+			run(t, l.environ, "delivery", "show", l.ids["wiki"]).check(t, 0, []string{"delivered by pull", "session.ended " + l.ids["wiki"], "acknowledged by the client, by pull"}, nil)
+			run(t, l.environ, "delivery", "show", l.ids["wiki"], "--json").check(t, 0, []string{`"event":"session.ended"`, `"event_id":"` + l.ids["wiki"], `"by_pull":true`}, nil)
 		})
 	})
 }

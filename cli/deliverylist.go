@@ -65,20 +65,28 @@ func deliveryListCommand() *command {
 	}
 }
 
+// stateOf says in which state a delivery is, and how it came there where that is not by an attempt.
+func stateOf(d logout.Delivery) string {
+	if d.Pulled {
+		return string(d.State) + " by pull"
+	}
+	return string(d.State)
+}
+
 func writeDeliveries(w io.Writer, deliveries []logout.Delivery) error {
 	if len(deliveries) == 0 {
 		_, err := fmt.Fprintln(w, "No deliveries.")
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tCREATED\tCLIENT\tCAUSE\tSTATE\tATTEMPTS\tNEXT\tLAST ANSWER")
+	fmt.Fprintln(t, "ID\tCREATED\tCLIENT\tCHANNEL\tEVENT\tCAUSE\tSTATE\tATTEMPTS\tNEXT\tLAST ANSWER")
 	for _, d := range deliveries {
 		next := "-"
 		if !d.State.Final() {
 			next = clock(d.NextAt)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
-			d.ID, clock(d.CreatedAt), d.ClientID, d.Cause, d.State, d.Attempts, next, answer(d.LastStatus, d.LastError))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
+			d.ID, clock(d.CreatedAt), d.ClientID, d.Channel, d.EventType(), d.Cause, stateOf(d), d.Attempts, next, answer(d.LastStatus, d.LastError))
 	}
 	return t.Flush()
 }

@@ -56,9 +56,10 @@ func writeDelivery(w io.Writer, d logout.Delivery, attempts []logout.Attempt) er
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, value string) { fmt.Fprintf(t, "%s\t%s\n", name, orDash(value)) }
 	row("Delivery", d.ID)
-	row("State", string(d.State))
+	row("State", stateOf(d))
 	row("Client", d.ClientID)
 	row("Channel", string(d.Channel))
+	row("Event", d.EventType()+" "+d.EventID)
 	row("Logout", d.LogoutID)
 	row("Cause", string(d.Cause))
 	row("Session", d.SessionID)

@@ -11,7 +11,7 @@ import (
 )
 
 // serveHTTP answers requests on listener until ctx is done; then it stops accepting, lets running requests finish for the time of grace,
-// and returns nil.
+// and returns nil. A handler with a Drain method is asked to answer what waits for something to happen.
 func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, grace time.Duration, log *slog.Logger) error {
 	server := &http.Server{
 		Handler: handler,
@@ -22,6 +22,9 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	if d, ok := handler.(interface{ Drain() }); ok {
+		server.RegisterOnShutdown(d.Drain)
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

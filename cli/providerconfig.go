@@ -31,7 +31,7 @@ func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (prov
 		Logout: provider.Logout{
 			Wait: cfg.Logout.Wait, AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: cfg.Logout.Workers,
 		},
-		Retention: cfg.Retention, TrustedProxies: cfg.TrustedNetworks(), Logger: log,
+		Registration: Registration(cfg), Retention: cfg.Retention, TrustedProxies: cfg.TrustedNetworks(), Logger: log,
 	}
 	p.Tokens.Code, p.Tokens.Access, p.Tokens.ID, p.Tokens.Refresh = cfg.Tokens.Code, cfg.Tokens.Access, cfg.Tokens.ID, cfg.Tokens.Refresh
 	p.Rotation.Every, p.Rotation.KeepRetired = cfg.Keys.RotateEvery, cfg.Keys.KeepRetired
@@ -62,7 +62,8 @@ func newClient(cfg *config.Config, c config.Client) (identity.Client, error) {
 		ID: c.ClientID, Name: c.ClientName, URI: c.ClientURI, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI, Contacts: c.Contacts,
 		ApplicationType: c.ApplicationType, TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes,
 		Scope: c.Scope, RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, IDTokenSigningAlg: c.IDTokenSignedResponseAlg,
-		DefaultMaxAge: c.DefaultMaxAge, RequireAuthTime: c.RequireAuthTime,
+		DefaultMaxAge: c.DefaultMaxAge, RequireAuthTime: c.RequireAuthTime, DefaultACRValues: c.DefaultACRValues, InitiateLoginURI: c.InitiateLoginURI,
+		SoftwareID: c.SoftwareID, SoftwareVersion: c.SoftwareVersion,
 		JWKSURI: c.JWKSURI, TokenEndpointAuthSigningAlg: c.TokenEndpointAuthSigningAlg,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
 		AccessTokenFormat: c.AccessTokenFormat, SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -63,4 +64,34 @@ func client(t *testing.T, cfg *config.Config, c config.Client) identity.Client {
 		t.Fatal(err)
 	}
 	return made
+}
+
+// A client that registered itself reaches this machine in development, if nothing of it is anywhere else, and no private network ever.
+func TestRegisteredClientAndTheNetwork(t *testing.T) {
+	for _, test := range []struct {
+		issuer, members string
+		want            bool
+	}{
+		{"http://localhost:8080", `"backchannel_logout_uri": "http://127.0.0.1:9101/logout"`, true},
+		{"http://localhost:8080", `"backchannel_logout_uri": "http://shop.localhost/logout", "jwks_uri": "http://[::1]/keys"`, true},
+		{"http://localhost:8080", `"jwks_uri": "http://127.0.0.1:9101/keys"`, true},
+		{"http://localhost:8080", `"backchannel_logout_uri": "http://10.0.0.1/logout"`, false},
+		{"http://localhost:8080", `"backchannel_logout_uri": "http://127.0.0.1:9101/logout", "jwks_uri": "http://10.0.0.1/keys"`, false},
+		{"http://localhost:8080", `"backchannel_logout_uri": "http://inside.example.com/logout", "jwks_uri": "http://127.0.0.1/keys"`, false},
+		{"http://localhost:8080", `"client_name": "x"`, false},
+		{"https://id.example.com", `"backchannel_logout_uri": "https://localhost/logout"`, false},
+		{"https://id.example.com", `"jwks_uri": "https://127.0.0.1:9101/keys"`, false},
+	} {
+		cfg := config.Default()
+		cfg.Issuer = test.issuer
+		c, err := Registration(cfg).Check("an-id", []byte(`{"redirect_uris": ["https://shop.example.com/callback"], `+test.members+`}`))
+		if err != nil || c.AllowPrivateNetwork != test.want || c.ID != "an-id" || c.SkipConsent {
+			t.Errorf("issuer %s, %s: %v, %+v", test.issuer, test.members, err, c)
+		}
+	}
+	_, err := Registration(config.Default()).Check("an-id", []byte(`{"redirect_uris": ["x"]}`))
+	var refused *identity.MetadataError
+	if !errors.As(err, &refused) || len(refused.Problems) != 1 || refused.Problems[0].Member != "redirect_uris[0]" {
+		t.Errorf("%T: %v", err, err)
+	}
 }

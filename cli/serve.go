@@ -81,7 +81,6 @@ func serve(ctx context.Context, cfg *config.Config, warnings []config.Warning, e
 	}
 	log.Info("ready", "issuer", cfg.Issuer, "address", listener.Addr().String(), "admin_address", addressOf(admin), "database", cfg.Database, "version", versionName())
 	group, running := errgroup.WithContext(ctx)
-	defer context.AfterFunc(running, n.provider.Drain)()
 	group.Go(func() error { return serveHTTP(running, listener, n.provider, drainGrace, log) })
 	if admin != nil {
 		group.Go(func() error { return serveHTTP(running, admin, n.provider.Admin(), drainGrace, log) })

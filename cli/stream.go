@@ -82,9 +82,17 @@ func writeStreams(w io.Writer, streams []streamLine) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CLIENT\tMETHOD\tSTATUS\tREASON\tCREATED\tENDPOINT")
 	for _, s := range streams {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ClientID, s.Method, s.Status, shown(s.Reason), clock(s.CreatedAt), shown(s.EndpointURL))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ClientID, s.Method, s.Status, shownOrDash(s.Reason), clock(s.CreatedAt), shownOrDash(s.EndpointURL))
 	}
 	return t.Flush()
+}
+
+// shownOrDash is a text of somebody else in a table.
+func shownOrDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return shown(s)
 }
 
 func streamStatusCommand() *command {

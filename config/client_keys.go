@@ -38,6 +38,7 @@ func (c clientRules) checkKeySet() {
 		c.add("jwks", "is not a JWK Set; write {keys: [...]} with at least one public key (RFC 7517, 5)")
 		return
 	}
+	byKey := c.TokenEndpointAuthMethod == AuthPrivateKeyJWT
 	useful, broken := false, false
 	for i, member := range keys {
 		path := fmt.Sprintf("jwks.keys[%d]", i)
@@ -47,6 +48,9 @@ func (c clientRules) checkKeySet() {
 			err = json.Unmarshal(document, &key)
 		}
 		useful = useful || err == nil && fits(key, c.TokenEndpointAuthSigningAlg)
+		if err != nil && c.registered {
+			continue // a type of key that is not known here spoils no other (RFC 7517, 5)
+		}
 		switch broken = broken || err != nil || !key.IsPublic(); {
 		case err != nil:
 			c.add(path, "is not a key that can be read; write a public JWK of kty RSA, EC or OKP (RFC 7517, 4)")
@@ -54,7 +58,7 @@ func (c clientRules) checkKeySet() {
 			c.add(path, "is not a public key; keep the private one at the client, remove d, p, q, dp, dq, qi and k here, and make a new pair if it was shown to others")
 		}
 	}
-	if !useful && !broken {
+	if byKey && !useful && !broken {
 		alg := c.TokenEndpointAuthSigningAlg
 		if alg == "" {
 			alg = "RS256, ES256 or EdDSA"

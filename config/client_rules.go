@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 func (c *Config) checkClients(r *report) {
@@ -32,6 +33,7 @@ type clientRules struct {
 	path        string // with the final dot
 	httpAllowed bool   // for all its URIs
 	secretKept  bool   // it has a secret that only its hash is known of
+	registered  bool   // it registers itself
 }
 
 // check checks everything. algorithms are the provider's.
@@ -185,9 +187,17 @@ func (c clientRules) checkOther() {
 		c.add("default_max_age", "%d is negative; write seconds from 0, or remove the key", *age)
 	}
 	for i, contact := range c.Contacts {
+		key := fmt.Sprintf("contacts[%d]", i)
 		if strings.TrimSpace(contact) == "" {
-			c.add(fmt.Sprintf("contacts[%d]", i), "is empty; write an address or remove it")
+			c.add(key, "is empty; write an address or remove it")
 		}
+		c.line(key, contact)
+	}
+	c.line("client_name", c.ClientName)
+	c.line("software_id", c.SoftwareID)
+	c.line("software_version", c.SoftwareVersion)
+	for i, acr := range c.DefaultACRValues {
+		c.line(fmt.Sprintf("default_acr_values[%d]", i), acr)
 	}
 }
 
@@ -206,6 +216,16 @@ func (c clientRules) checkRevocation() {
 		}
 	}
 }
+
+// line checks text that is shown to people, who must read it as it stands.
+func (c clientRules) line(key, text string) {
+	if i := strings.IndexFunc(text, disguises); i >= 0 {
+		c.add(key, "%s has %U, which is not seen but changes what is; remove it", quote(text), []rune(text[i:])[0])
+	}
+}
+
+// disguises reports control characters, and those that turn the direction of what follows (Unicode Standard Annex 9, 2).
+func disguises(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
 // Warnings returns what is allowed but probably not meant. The configuration must be valid.
 func (c *Config) Warnings() []Warning {

@@ -92,7 +92,7 @@ type Outgoing struct {
 
 // Registration is dynamic client registration.
 type Registration struct {
-	InitialAccessTokens []Secret `yaml:"initial_access_tokens" doc:"Tokens that let their bearer register clients."`
+	InitialAccessTokens []Secret `yaml:"initial_access_tokens" doc:"Bearer tokens that let their holder register clients at /register (RFC 7591), each random and at least 32 characters long. Without any, nobody can."`
 }
 
 // SMTP is the server that sends the provider's e-mail.

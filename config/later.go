@@ -13,7 +13,6 @@ type laterKey struct {
 
 var laterKeys = []laterKey{
 	{key: "logout.fanout", feature: "fanout all", advice: "use participating", when: is(FanoutAll)},
-	{key: "registration.initial_access_tokens", feature: "dynamic client registration", advice: "remove the key"},
 	{key: "smtp.address", feature: "sending e-mail", advice: "remove the key"},
 	{key: "smtp.from", feature: "sending e-mail", advice: "remove the key"},
 	{key: "smtp.username", feature: "sending e-mail", advice: "remove the key"},

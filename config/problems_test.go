@@ -100,13 +100,17 @@ func TestProblems(t *testing.T) {
 			"login.max_failures: -1 is out of range", "passwords.memory: 8KiB is out of range", "logout.workers: 0 is out of range", "logout.attempt_timeout: too short", `listen: "8080" is not an address`,
 		}},
 		{name: "words", yaml: dev("log: {level: loud, format: xml}\nlogout: {fanout: some}"), want: []string{`log.level: "loud" is not known here; use debug, info, warn, error`, "log.format: use json, text", "logout.fanout: use participating"}},
+		{name: "initial access tokens", yaml: mark("registration: {initial_access_tokens: ['0123456789abcdef0123456789abcdef', hunter2, 'hunter 2 hunter 2 hunter 2 hunter 2', '====']}\n", "", redirects), want: []string{
+			"registration.initial_access_tokens[1]: is short", "registration.initial_access_tokens[2]: is not a bearer token", "registration.initial_access_tokens[3]: is not a bearer token",
+		}},
+		{name: "disguised text", yaml: shop(`client_name: "a\u202eb", contacts: ["a\r\nBcc: x"]`), want: []string{"clients[0].client_name: has U+202E", "clients[0].contacts[0]: has U+000D"}},
 		// not in this version
 		{name: "proxies", yaml: dev("trusted_proxies: [10.0.0.1, 10.0.0.0/8, 'fd00::/8', proxy.example, 10.0.0.0/33]"), want: []string{
 			`trusted_proxies[3]: "proxy.example" is not an address`, `trusted_proxies[4]: "10.0.0.0/33" is not an address`,
 		}},
-		{name: "later", yaml: mark("registration: {initial_access_tokens: [hunter2]}\nsmtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
+		{name: "later", yaml: mark("smtp: {address: 'mail:25', password: hunter2}\ntls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
 			redirects+", allowed_origins: [https://x]"), want: []string{
-			"registration.initial_access_tokens: dynamic client registration is not available in this version; remove the key", "smtp.address: not available", "smtp.password: not available", "tls.cert_file: is given without tls.key_file",
+			"smtp.address: not available", "smtp.password: not available", "tls.cert_file: is given without tls.key_file",
 			"logout.fanout: use participating", "clients[0].allowed_origins: not available",
 		}},
 		// never
@@ -118,6 +122,9 @@ func TestProblems(t *testing.T) {
 		{name: "duplicate client", yaml: withClient(redirects + "}\n- {client_id: shop, client_secret: x, redirect_uris: [https://x/]"), want: []string{"clients[1].client_id: \"shop\" is the client_id of clients[0] too"}},
 		{name: "public client", yaml: shop("token_endpoint_auth_method: none"), want: []string{"clients[0].client_secret: contradicts token_endpoint_auth_method: none"}},
 		{name: "service", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: jobs.run}]")},
+		{name: "receiver", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: ssf.manage ssf.read}]")},
+		{name: "receiver without a token", yaml: dev("clients: [{client_id: app, client_secret: x, redirect_uris: [http://localhost/], scope: openid ssf.manage}]"), want: []string{"clients[0].grant_types: lacks client_credentials"}},
+		{name: "unknown scope of signals", yaml: dev("clients: [{client_id: job, client_secret: x, grant_types: [client_credentials], scope: ssf.manage.create}]"), want: []string{"clients[0].scope: \"ssf.manage.create\" is not a scope of shared signals"}},
 		{name: "public service", yaml: dev("clients: [{client_id: job, token_endpoint_auth_method: none, grant_types: [client_credentials]}]"), want: []string{"clients[0].grant_types: has client_credentials, which a public client cannot use"}},
 		{name: "private_key_jwt without keys", yaml: keyed("scope: openid"), want: []string{"clients[0].jwks_uri: is missing, private_key_jwt needs it or jwks"}},
 		{name: "private_key_jwt with everything", yaml: keyed("client_secret: hunter2, jwks_uri: 'https://app.example.com/keys', jwks: {keys: [" + publicJWK + "]}, token_endpoint_auth_signing_alg: HS256"), want: []string{

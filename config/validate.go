@@ -37,6 +37,7 @@ func (c *Config) check(r *report) {
 	oneOf(r, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(r, "log.format", c.Log.Format, "json", "text")
 	checkProxy(c.Outgoing.Proxy, r)
+	c.checkRegistration(r)
 	c.checkUsers(r)
 	c.checkClients(r)
 }

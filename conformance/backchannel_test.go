@@ -153,7 +153,7 @@ func TestBackChannelLogout_2_8_Answers(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := open(t)
+			w := openAlone(t) // a receiver that refuses again and again is left alone for a while, by all tests
 			alice := w.browser()
 			wiki := alice.firstSignOn("wiki", "alice")
 			batch := alice.signOn("batch")

@@ -9,6 +9,7 @@
 //	Bearer_           RFC 6750
 //	Revocation_       RFC 7009
 //	PKCE_             RFC 7636
+//	Registration_     RFC 7591, RegistrationManagement_ RFC 7592, DynamicRegistration_ OpenID Connect Dynamic Client Registration 1.0
 //	Introspection_    RFC 7662
 //	Iss_              RFC 9207
 //	BCP_              RFC 9700, best current practice for OAuth 2.0 security

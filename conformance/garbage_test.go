@@ -68,6 +68,11 @@ func endpoints() []endpoint {
 		{"/ssf/subjects/remove", nil},
 		{"/ssf/verify", nil},
 		{"/ssf/poll/", nil},
+		{"/register", []string{"access_token", "client_id"}},
+		{"/register/x", []string{"access_token", "client_id"}},
+		{"/api/user-token", with("user_token")},
+		{"/api/events", with("after", "limit", "pending", "wait")},
+		{"/api/events/ack", with("ids")},
 	}
 }
 

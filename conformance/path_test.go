@@ -162,10 +162,10 @@ func TestDiscovery_4_BesideThePath(t *testing.T) {
 	w.issuer, w.base = w.issuer+"/tenants/one", "/tenants/one"
 	for path, status := range map[string]int{
 		"/tenants/one": 200, "/tenants/one/": 200, "/tenants/one/login": 200, "/tenants/one/healthz": 200, "/tenants/one/.well-known/openid-configuration": 200,
-		"/healthz": 200, "/readyz": 200,
+		"/healthz": 200, "/readyz": 200, "/.well-known/ssf-configuration/tenants/one": 200, "/tenants/one/.well-known/ssf-configuration": 200,
 		"/": 404, "/login": 404, "/token": 404, "/tenants": 404, "/tenants/": 404, "/tenants/one2/login": 404, "/TENANTS/one/login": 404, "/tenants/one//login": 404,
 		"/tenants%2Fone/login": 404, "/tenants/%6Fne/login": 404, "//tenants/one/login": 404, "/tenants/two/../one/login": 404,
-		"/.well-known/openid-configuration": 404, "/tenants/one/tenants/one/login": 404, "/.well-known/openid-configuration/tenants/one": 404,
+		"/.well-known/ssf-configuration": 404, "/.well-known/openid-configuration": 404, "/tenants/one/tenants/one/login": 404, "/.well-known/openid-configuration/tenants/one": 404,
 	} {
 		a := w.browser().get(w.origin()+path, nil).want(status)
 		if status == 404 && !strings.Contains(a.body, "There is no such page") {

@@ -14,6 +14,7 @@ import (
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/database/databasetest"
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
 // What a receiver answers to a push decides: 202 acknowledges, some errors refuse, all else is tried again with the same token.
@@ -244,7 +245,8 @@ func TestSSF_ClientDeleted(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		sink := newSink(t)
 		w := openOn(t, db, "http")
-		c := clients("")[9]
+		all := clients("")
+		c := all[slices.IndexFunc(all, func(c identity.Client) bool { return c.ID == "pushed" })]
 		c.ID = "extra"
 		c.RedirectURIs = []string{callback("extra")}
 		o := w.operator()

@@ -16,7 +16,7 @@ func TestSSF_7_2_Configuration(t *testing.T) {
 	for _, scheme := range []string{"http", "https"} {
 		t.Run(scheme, func(t *testing.T) {
 			w := openOn(t, databasetest.Open(t, databasetest.SQLiteURL(t)), scheme)
-			a := w.program().get("/.well-known/ssf-configuration", nil).want(http.StatusOK)
+			a := w.program().get(w.origin()+"/.well-known/ssf-configuration"+w.base, nil).want(http.StatusOK)
 			want := object{
 				"spec_version": "1_0", "issuer": w.issuer, "jwks_uri": w.issuer + "/keys", "delivery_methods_supported": []any{byPush, byPoll},
 				"configuration_endpoint": w.issuer + "/ssf/stream", "status_endpoint": w.issuer + "/ssf/status",

@@ -179,9 +179,13 @@ func TestSSF_8_1_3_Subjects(t *testing.T) {
 		// Whoever they are, the answer is the same, to the byte.
 		answers := map[string]bool{}
 		for _, subject := range []object{
-			issSub(person), issSub("nobody"), issSub("\x00"), {"format": "iss_sub", "iss": "https://example.org", "sub": person},
-			{"format": "email", "email": "alice@example.com"}, {"format": "email", "email": "nobody@example.com"}, {"format": "opaque", "id": id},
-			{"format": "phone_number", "phone_number": "+12065550100"}, {"format": "complex", "user": issSub(person), "device": object{"format": "opaque", "id": "x"}},
+			issSub(person), issSub("nobody"), issSub("\x00"),
+			{"format": "iss_sub", "iss": "https://example.org", "sub": person},
+			{"format": "email", "email": "alice@example.com"},
+			{"format": "email", "email": "nobody@example.com"},
+			{"format": "opaque", "id": id},
+			{"format": "phone_number", "phone_number": "+12065550100"},
+			{"format": "complex", "user": issSub(person), "device": object{"format": "opaque", "id": "x"}},
 			{"format": "complex", "tenant": object{"format": "opaque", "id": "x"}},
 		} {
 			for path, status := range map[string]int{"/ssf/subjects/add": http.StatusOK, "/ssf/subjects/remove": http.StatusNoContent, "/ssf/subjects/add?": http.StatusOK} {

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/exeunt-id/exeunt/cli"
+	"github.com/exeunt-id/exeunt/config"
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider"
@@ -162,12 +164,13 @@ func newPlace(ctx context.Context, db *database.DB, scheme string, changes ...fu
 	}
 	cfg := provider.Config{
 		Issuer: p.issuer, DB: db, Secrets: [][32]byte{{1}}, Algorithms: []string{"RS256", "ES256", "EdDSA"}, Outgoing: outgoing,
-		Tokens:   protocol.Lifetimes{Code: time.Minute, Access: 10 * time.Minute, ID: 10 * time.Minute, Refresh: 720 * time.Hour},
-		Sessions: signout.Lifetimes{Idle: 12 * time.Hour, Absolute: 720 * time.Hour},
-		Login:    identity.Limits{MaxFailures: 10, Window: 15 * time.Minute},
-		Password: identity.PasswordParams{MemoryKiB: 8, Iterations: 1, Parallelism: 1},
-		Logout:   provider.Logout{Wait: 2 * time.Second, AttemptTimeout: 5 * time.Second, RetryFor: time.Hour, Workers: 8},
-		Users:    users(), Clients: clients(p.receiver.server.URL), Now: p.clock.Now, Logger: slog.New(p.log.handler()),
+		Tokens:       protocol.Lifetimes{Code: time.Minute, Access: 10 * time.Minute, ID: 10 * time.Minute, Refresh: 720 * time.Hour},
+		Sessions:     signout.Lifetimes{Idle: 12 * time.Hour, Absolute: 720 * time.Hour},
+		Login:        identity.Limits{MaxFailures: 10, Window: 15 * time.Minute},
+		Password:     identity.PasswordParams{MemoryKiB: 8, Iterations: 1, Parallelism: 1},
+		Logout:       provider.Logout{Wait: 2 * time.Second, AttemptTimeout: 5 * time.Second, RetryFor: time.Hour, Workers: 8},
+		Registration: cli.Registration(registering(p.issuer)),
+		Users:        users(), Clients: clients(p.receiver.server.URL), Now: p.clock.Now, Logger: slog.New(p.log.handler()),
 	}
 	for _, change := range changes {
 		change(&cfg)
@@ -192,6 +195,16 @@ func newPlace(ctx context.Context, db *database.DB, scheme string, changes ...fu
 		return err
 	}
 	return p, nil
+}
+
+// initialAccessToken lets its bearer register clients.
+const initialAccessToken = "an-initial-access-token-of-at-least-32-characters"
+
+// registering is the configuration by whose rules clients register themselves.
+func registering(issuer string) *config.Config {
+	c := config.Default()
+	c.Issuer, c.Registration.InitialAccessTokens = issuer, []config.Secret{"another-one", initialAccessToken}
+	return c
 }
 
 // users: alice has a value for every claim, bob has empty ones, carol none.

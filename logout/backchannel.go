@@ -58,23 +58,19 @@ func (b *backchannel) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set(DeliveryIDHeader, d.ID)
-	res, text, err := send(b.outgoing.Client(client.AllowPrivateNetwork), req)
-	if err != nil {
-		return Answer{}, err
-	}
-	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judge(res, text, b.now())
+	return send(b.outgoing.Client(client.AllowPrivateNetwork), req, func(res *http.Response, body []byte) error { return judge(res, body, b.now()) })
 }
 
-// send makes a request and reads the answer. Its body is closed.
-func send(client *http.Client, req *http.Request) (*http.Response, []byte, error) {
+// send makes a request and lets judge read the answer.
+func send(client *http.Client, req *http.Request, judge func(res *http.Response, body []byte) error) (Answer, error) {
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, nil, plainError(err)
+		return Answer{}, plainError(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	// An answer that breaks off after its status line is still an answer.
 	text, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	return res, text, nil
+	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judge(res, text)
 }
 
 // receiver returns the client as it is registered now, or as it was when the session ended if it has been deleted since.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -112,20 +111,21 @@ func (p *Plan) streamsOf(ctx context.Context, streams Streams, clientID string) 
 	return found, nil
 }
 
-// Notify implements Notifier: one POST of the token itself (RFC 8935, 2).
+// Notify implements Notifier: one POST of the token itself (RFC 8935, 2). What the stream does not want now was planned before it changed, and
+// escaped StreamChanged because its attempt was under way; it says nothing about the receiver.
 func (c *caep) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	s, err := c.streams.Stream(ctx, d.StreamID)
 	switch {
 	case errors.Is(err, ErrNoStream):
-		return Answer{}, &RejectedError{Reason: "the receiver has deleted its stream"}
+		return Answer{}, errors.New("not sent: the receiver has deleted its stream")
 	case err != nil:
 		return Answer{}, err
 	case s.Method == StreamPoll:
-		return Answer{}, &RetryError{After: longestRetry, Reason: waitsForPoll}
+		return Answer{}, errors.New(waitsForPoll)
 	case s.Status == StreamDisabled && d.Event != SignalStreamUpdated:
-		return Answer{}, &RejectedError{Reason: "the receiver has disabled its stream"}
+		return Answer{}, errors.New("not sent: the stream is disabled")
 	case s.Status == StreamPaused && d.Event != SignalStreamUpdated:
-		return Answer{}, &RetryError{After: longestRetry, Reason: waitsForEnable}
+		return Answer{}, errors.New(waitsForEnable)
 	}
 	private, err := c.private(ctx, d)
 	if err != nil {
@@ -144,13 +144,7 @@ func (c *caep) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	if s.Authorization != "" {
 		req.Header.Set("Authorization", s.Authorization)
 	}
-	res, err := c.outgoing.Client(private).Do(req)
-	if err != nil {
-		return Answer{}, plainError(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judgePush(res, text, c.now())
+	return send(c.outgoing.Client(private), req, func(res *http.Response, body []byte) error { return judgePush(res, body, c.now()) })
 }
 
 // private reports whether the receiver may be on a private address, by its registration or, if that is gone, as it was.

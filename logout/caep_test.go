@@ -51,3 +51,17 @@ func FuzzPushAnswer(f *testing.F) {
 		}
 	})
 }
+
+// Whoever pulls events hears of them by the names of webhooks, whichever channel's delivery stands for them.
+func TestSignalsArePulledAsEvents(t *testing.T) {
+	for signal, want := range map[string]string{SignalSessionRevoked: EventSessionEnded, SignalCredentialChange: EventUserPasswordChanged} {
+		d := Delivery{Channel: ChannelCAEP, Event: signal, Payload: `{"initiating_entity":"user"}`, Subject: "alice", SID: "s", ClientID: "shop", Cause: CauseAdmin}
+		said, err := messages{issuer: "https://id.example"}.data(t.Context(), Client{}, []Delivery{d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.EventType() != want || said[0]["initiating_entity"] != nil || string(said[0]["sub"]) != `"alice"` || said[0]["occurred_at"] == nil {
+			t.Errorf("%s says %s", d.EventType(), said)
+		}
+	}
+}

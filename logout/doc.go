@@ -9,7 +9,7 @@
 // are their participations read, the deliveries planned and written, and a job enqueued that insures them. The commit is the moment of
 // logout: tokens bound to the session are dead by it. A second, concurrent End finds nothing left and does nothing.
 //
-// Events that end no session, such as a changed password, are given to Engine.Announce. They are written and delivered as a logout is.
+// What a client is told of one thing through several channels is one event: its deliveries share an EventID. Events that end no session, such as a changed password, are given to Engine.Announce. They are written and delivered as a logout is.
 //
 // # One way out
 //
@@ -28,6 +28,15 @@
 //
 //	unreachable: the client registered no channel.     superseded: a newer login made the message harmful.
 //	unconfirmed: the front channel; the person's browser was given the client's page, and nobody reports what became of it.
+//
+//	unconfirmed ── acknowledged in a poll ──▶ delivered     the events of a stream of shared signals that is polled or paused: nobody
+//	            ├─ refused in a poll ───────▶ rejected      attempts them, so they have no job; they lie ready (Engine.Poll) until the
+//	            ├─ the stream is pushed ────▶ retrying      receiver says that it has them, or the stream changes (Engine.StreamChanged)
+//	            └─ disabled or deleted ─────▶ unreachable
+//
+// A client may also come and ask: Engine.Pull returns what it was or should have been told, and Engine.Acknowledge makes all deliveries of an
+// event delivered, whatever state they were in. Events get their place in what a client pulls when the client reads, under its lock, not when
+// they are written: so whoever goes on from a cursor misses nothing that commits late, and a logout pays nothing for it.
 //
 // These invariants hold at every commit, and the conformance suite in logouttest checks them:
 //

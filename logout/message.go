@@ -29,7 +29,7 @@ func (m messages) webhook(ctx context.Context, d Delivery, client Client) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(envelope{Type: d.eventType(), Timestamp: all[0]["occurred_at"], Data: all[0]})
+	return json.Marshal(envelope{Type: d.EventType(), Timestamp: all[0]["occurred_at"], Data: all[0]})
 }
 
 // data returns what each of a client's events says: the issuer, the client, what the delivery carries, and who it is about. A client with
@@ -39,9 +39,9 @@ func (m messages) data(ctx context.Context, client Client, of []Delivery) ([]dat
 	all := make([]data, len(of))
 	for i, d := range of {
 		said := data{}
-		if d.Payload != "" {
+		if d.Payload != "" && d.Channel != ChannelCAEP { // a stream's events have words of their own
 			if err := json.Unmarshal([]byte(d.Payload), &said); err != nil {
-				return nil, fmt.Errorf("reading what %s %s says: %w", d.eventType(), d.EventID, err)
+				return nil, fmt.Errorf("reading what %s %s says: %w", d.EventType(), d.EventID, err)
 			}
 		}
 		if client.UserToken {
@@ -95,10 +95,13 @@ func (d data) set(name, value string) {
 	d[name] = text
 }
 
-// eventType returns the type of the event that the delivery is about.
-func (d Delivery) eventType() string {
-	if d.Event == "" {
+// EventType returns the type of the event that the delivery is about.
+func (d Delivery) EventType() string {
+	switch d.Event {
+	case "", SignalSessionRevoked:
 		return EventSessionEnded
+	case SignalCredentialChange:
+		return EventUserPasswordChanged
 	}
 	return d.Event
 }

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // MaxPull bounds what one pull returns, and what one acknowledgment names.
@@ -111,7 +113,7 @@ func (e *Engine) pulled(ctx context.Context, clientID string, found []StoredEven
 	}
 	events := make([]PulledEvent, len(found))
 	for i, event := range found {
-		events[i] = PulledEvent{ID: event.EventID, Type: event.eventType(), State: event.state(), Data: said[i]}
+		events[i] = PulledEvent{ID: event.EventID, Type: event.EventType(), State: event.state(), Data: said[i]}
 	}
 	return events, nil
 }
@@ -133,12 +135,14 @@ func (s StoredEvent) state() State {
 // Acknowledge records that a client, which has been authenticated, knows of events: it need not be told any more. Ids that are not those of
 // events of the client are returned as unknown. At most MaxPull ids.
 func (e *Engine) Acknowledge(ctx context.Context, clientID string, eventIDs []string) (known, unknown []string, err error) {
-	ids := slices.Compact(slices.Sorted(slices.Values(eventIDs)))
+	asked := slices.Compact(slices.Sorted(slices.Values(eventIDs)))
+	// What is no id of ours may be something that a database does not take.
+	ids := slices.DeleteFunc(slices.Clone(asked), func(id string) bool { return len(id) != len(uuid.Nil.String()) || uuid.Validate(id) != nil })
 	known, err = e.cfg.Store.Acknowledge(ctx, clientID, ids, e.cfg.Now().UTC())
 	if err != nil {
 		return nil, nil, fmt.Errorf("logout: acknowledging events of client %q: %w", clientID, err)
 	}
-	for _, id := range ids {
+	for _, id := range asked {
 		if !slices.Contains(known, id) {
 			unknown = append(unknown, id)
 		}

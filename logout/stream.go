@@ -70,7 +70,7 @@ var ErrNoStream = errors.New("logout: no such stream")
 type Streams interface {
 	// StreamsOf returns the streams of a client, none when it has none. It is called inside the ending transaction for every client that
 	// leaves, so it should answer from memory for those that cannot have any; and what it returns must not change before that transaction
-	// ends, or an event could be held for a stream that has just been enabled.
+	// ends, or an event could be held for a stream that has just been enabled. Engine.Announce calls it too: give it a transaction.
 	StreamsOf(ctx context.Context, clientID string) ([]Stream, error)
 
 	// Stream returns a stream as it is now; ErrNoStream.

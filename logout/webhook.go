@@ -214,11 +214,7 @@ func (w *webhook) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	req.Header.Set("Webhook-Timestamp", timestamp)
 	req.Header.Set("Webhook-Signature", strings.Join(signatures, " "))
 	req.Header.Set(DeliveryIDHeader, d.ID)
-	res, text, err := send(w.outgoing.Client(client.AllowPrivateNetwork), req)
-	if err != nil {
-		return Answer{}, err
-	}
-	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judgeStatus(res, w.now())
+	return send(w.outgoing.Client(client.AllowPrivateNetwork), req, func(res *http.Response, _ []byte) error { return judgeStatus(res, w.now()) })
 }
 
 // receiver returns the client as it is registered now. One that has been deleted, or has no webhook any more, is told where it was when this

@@ -144,6 +144,12 @@ func (a *agent) do(method, path string, form url.Values) answer {
 			r.Header.Set(name, value)
 		}
 	}
+	return a.answer(r)
+}
+
+// answer sends a request as it is.
+func (a *agent) answer(r *http.Request) answer {
+	a.Helper()
 	response, err := a.client.Do(r)
 	if err != nil {
 		a.Fatal(err)

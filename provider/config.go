@@ -42,6 +42,8 @@ type Config struct {
 	Retention      time.Duration // how long ended sessions, logouts and deliveries are kept; 0: for ever
 	TrustedProxies []netip.Prefix
 
+	Registration Registration // zero: no client registers itself
+
 	Users   []User            // created or updated by Start
 	Clients []identity.Client // created or updated by Start
 
@@ -51,6 +53,12 @@ type Config struct {
 
 	Now    func() time.Time // Defaults to time.Now.
 	Logger *slog.Logger     // Defaults to slog.Default.
+}
+
+// Registration is dynamic client registration.
+type Registration struct {
+	InitialAccessTokens [][]byte               // SHA-256 of each; without any, nobody registers clients
+	Check               protocol.MetadataCheck // what may be registered
 }
 
 // Logout says how relying parties are told.
@@ -98,6 +106,8 @@ func (c *Config) complete() error {
 		return errors.New("provider: Config.Outgoing is missing")
 	case !slices.Contains(c.Algorithms, "RS256"):
 		return errors.New("provider: Config.Algorithms lacks RS256, which every OpenID Provider must support (OpenID Connect Core 1.0, 15.1)")
+	case len(c.Registration.InitialAccessTokens) > 0 && c.Registration.Check == nil:
+		return errors.New("provider: Config.Registration.Check is missing; initial access tokens are nothing without it")
 	case c.Tokens.Code <= 0, c.Tokens.Access <= 0, c.Tokens.ID <= 0, c.Tokens.Refresh <= 0:
 		return errors.New("provider: Config.Tokens: every lifetime must be longer than 0")
 	}

@@ -42,7 +42,7 @@ func wire(cfg Config, workers int) (*Operator, error) {
 		Keys: o.store.Keys, NextKeys: o.store.Keys, Rotation: cfg.Rotation, Secrets: cfg.Secrets, Algorithms: cfg.Algorithms,
 		Now: cfg.Now, Logger: cfg.Logger,
 	})
-	box, err := signing.NewSecretbox(cfg.Secrets, "authorization headers of streams")
+	box, err := signing.NewSecretbox(cfg.Secrets)
 	if err != nil {
 		return nil, err
 	}

@@ -3,29 +3,25 @@ package provider
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"slices"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
-	"github.com/exeunt-id/exeunt/provider/store"
 )
 
 // Client is a client with where it came from.
-type Client = store.ClientRecord
+type Client = identity.ClientRecord
 
 // clientPage is how many clients are read at once.
 const clientPage = 500
 
 // NewClientSecret makes a client secret of 256 random bits, and the hash that is kept of it. The secret itself is kept nowhere.
 func NewClientSecret() (secret string, hash []byte) {
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails (crypto/rand)
-	secret = base64.RawURLEncoding.EncodeToString(random)
-	sum := sha256.Sum256([]byte(secret))
-	return secret, sum[:]
+	secret = browser.NewSecret()
+	return secret, browser.Hash(secret)
 }
 
 // NewWebhookSecret makes a secret of Standard Webhooks of 256 random bits. It is kept encrypted, since the provider must sign with it.

@@ -70,7 +70,13 @@ func (o *Operator) CreateUser(ctx context.Context, u User) (identity.User, error
 	user := identity.User{
 		ID: logout.NewID(), Username: u.Username, PasswordHash: hash, Email: u.Email, Claims: u.Claims, Admin: u.Admin, CreatedAt: now, UpdatedAt: now,
 	}
-	return user, o.store.Users.Create(ctx, user)
+	err := o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
+		if err := o.store.Users.Create(ctx, user); err != nil {
+			return err
+		}
+		return o.announceNew(ctx, user)
+	})
+	return user, err
 }
 
 // SetPassword changes a user's password and, in the same transaction, ends their sessions and revokes their offline grants: whoever
@@ -99,14 +105,23 @@ func (o *Operator) ChangePassword(ctx context.Context, user identity.User, passw
 // repeated.
 func (o *Operator) DisableUser(ctx context.Context, user identity.User, actor logout.Actor) (*logout.Outcome, error) {
 	return o.endWith(ctx, logout.Request{Cause: logout.CauseUserDisabled, Actor: actor, Target: logout.Target{Subject: user.ID}}, func(ctx context.Context) error {
-		_, err := o.store.Users.SetDisabled(ctx, user.ID, o.cfg.Now().UTC())
-		return err
+		changed, err := o.store.Users.SetDisabled(ctx, user.ID, o.cfg.Now().UTC())
+		if err != nil || !changed {
+			return err
+		}
+		return o.engine.Announce(ctx, logout.Event{Type: logout.EventUserDisabled, Subject: user.ID})
 	})
 }
 
 // EnableUser lets a disabled user log in again. It reports false when the user was not disabled.
-func (o *Operator) EnableUser(ctx context.Context, user identity.User) (bool, error) {
-	return o.store.Users.SetDisabled(ctx, user.ID, noTime)
+func (o *Operator) EnableUser(ctx context.Context, user identity.User) (changed bool, err error) {
+	err = o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
+		if changed, err = o.store.Users.SetDisabled(ctx, user.ID, noTime); err != nil || !changed {
+			return err
+		}
+		return o.engine.Announce(ctx, logout.Event{Type: logout.EventUserUpdated, Subject: user.ID, Data: map[string]any{"enabled": true}})
+	})
+	return changed && err == nil, err
 }
 
 // DeleteUser deletes a user and, in the same transaction, ends their sessions and revokes their offline grants. A user of the
@@ -117,8 +132,27 @@ func (o *Operator) DeleteUser(ctx context.Context, user identity.User, actor log
 			user.Username)
 	}
 	return o.endWith(ctx, logout.Request{Cause: logout.CauseUserDeleted, Actor: actor, Target: logout.Target{Subject: user.ID}}, func(ctx context.Context) error {
+		// First: by what they agreed to their clients are found.
+		if err := o.engine.Announce(ctx, logout.Event{Type: logout.EventUserDeleted, Subject: user.ID}); err != nil {
+			return err
+		}
 		return o.store.Users.Delete(ctx, user.ID)
 	})
+}
+
+// announceNew tells the clients that ask for it by name of a new user, whom no client knows yet.
+func (o *Operator) announceNew(ctx context.Context, user identity.User) error {
+	event := logout.Event{Type: logout.EventUserCreated, Subject: user.ID}
+	err := o.Clients(ctx, func(c Client) error {
+		if slices.Contains(c.WebhookEvents, event.Type) {
+			event.ClientIDs = append(event.ClientIDs, c.ID)
+		}
+		return nil
+	})
+	if err != nil || len(event.ClientIDs) == 0 {
+		return err
+	}
+	return o.engine.Announce(ctx, event)
 }
 
 // endWith makes a change and ends the user's sessions for it, both or neither. The change comes first: it takes the user's row, for which

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -28,6 +29,7 @@ const product = "Exeunt"
 // Provider is an OpenID Provider. Make it with New, Start it, serve it, Stop it.
 type Provider struct {
 	cfg       Config
+	operator  *Operator // what applications and operators do alike
 	store     *store.Store
 	sessions  *logoutstore.Store
 	streams   *store.Streams
@@ -40,7 +42,12 @@ type Provider struct {
 	outside   *echo.Echo // what is not
 	admin     *echo.Echo
 	work      work
+	closing   chan struct{}
+	close     func() // closes closing, once
 }
+
+// maxWaiting is how many clients may wait on this node for their events at once. Each asks the database once a second.
+const maxWaiting = 256
 
 // New wires a provider. It writes nothing and starts nothing. Errors name the field of Config.
 func New(_ context.Context, cfg Config) (*Provider, error) {
@@ -52,9 +59,10 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{
-		cfg: cfg, store: o.store, sessions: o.sessions, streams: o.streams, keyring: o.keyring, passwords: o.passwords, engine: o.engine,
-		base: browser.NewBase(cfg.Issuer),
+		cfg: cfg, operator: o, store: o.store, sessions: o.sessions, streams: o.streams, keyring: o.keyring, passwords: o.passwords, engine: o.engine,
+		base: browser.NewBase(cfg.Issuer), closing: make(chan struct{}),
 	}
+	p.close = sync.OnceFunc(func() { close(p.closing) })
 	e, err := p.endpoints()
 	if err != nil {
 		return nil, err
@@ -66,8 +74,12 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 // Engine returns the logout engine, for what has no HTTP endpoint.
 func (p *Provider) Engine() *logout.Engine { return p.engine }
 
-// Drain answers the requests that only wait for something to happen. Call it when the process is asked to end, before its listeners close.
-func (p *Provider) Drain() { p.engine.Drain() }
+// Drain answers requests that wait for something to happen. Call it when the server stops accepting (http.Server.RegisterOnShutdown), so that
+// it need not wait for them.
+func (p *Provider) Drain() {
+	p.close()
+	p.engine.Drain()
+}
 
 // ServeHTTP implements http.Handler.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -96,6 +108,9 @@ type endpoints struct {
 	adminAPI   *protocol.AdminAPI
 	revocation *protocol.GlobalRevocation
 	signals    *protocol.Signals
+	register   *protocol.Registration // nil: no client registers itself
+	userToken  *protocol.UserToken
+	events     *protocol.Events
 	login      *web.Login
 	consent    *web.Consent
 	home       *web.Home
@@ -134,6 +149,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
 		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
 		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0,
+		Registration:     len(p.cfg.Registration.InitialAccessTokens) > 0,
 	}
 	keeper, err := protocol.NewKeeper(p.cfg.Secrets, p.cfg.Now)
 	if err != nil {
@@ -186,16 +202,27 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	e.deliveries = &protocol.Deliveries{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Ledger: p.sessions, Engine: p.engine}
 	e.adminAPI = &protocol.AdminAPI{
 		Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Clients: directory{p.store.Clients}, Sessions: p.sessions, Ledger: p.sessions,
 		Journal: p.sessions, Engine: p.engine,
 	}
-	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
+	revoker := &protocol.Revoker{Tx: p.cfg.DB, Grants: p.store.Grants, Announcer: p.engine}
+	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
+	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
+	e.userToken = &protocol.UserToken{Settings: settings, ClientAuth: clientAuth, Tokens: p.engine}
+	e.events = &protocol.Events{
+		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
+	}
+	e.deliveries = &protocol.Deliveries{Settings: settings, Events: e.events, Ledger: p.sessions, Engine: p.engine}
 	e.revocation = &protocol.GlobalRevocation{
 		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
 		Engine: p.engine, Tx: p.cfg.DB,
+	}
+	if settings.Registration {
+		e.register = &protocol.Registration{
+			Settings: settings, InitialAccessTokens: p.cfg.Registration.InitialAccessTokens, Check: p.cfg.Registration.Check, Clients: p.store.Clients,
+			Deleter: p.operator,
+		}
 	}
 	e.signals, err = protocol.NewSignals(protocol.Signals{
 		Settings: settings, Tx: p.cfg.DB, Grants: p.store.Grants, Clients: p.store.Clients, Streams: p.streams, Engine: p.engine,
@@ -204,7 +231,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		return fmt.Errorf("provider: %w", err)
 	}
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
-	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants}
+	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Revoker: revoker}
 	return nil
 }
 

@@ -32,8 +32,19 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	r.Match([]string{get, post}, protocol.PathDeliveries, e.deliveries.List)
 	r.GET(protocol.PathDeliveries+"/:id", e.deliveries.Show)
 	r.POST(protocol.PathRedeliver, e.deliveries.Redeliver)
+	r.POST(protocol.PathUserToken, e.userToken.Post)
+	r.GET(protocol.PathEvents, e.events.Get)
+	r.POST(protocol.PathEvents, e.events.Post)
+	r.POST(protocol.PathEventsAck, e.events.Acknowledge)
 	r.POST(protocol.PathGlobalRevocation, e.revocation.Post)
-	p.signalRoutes(r, e.signals)
+	signalRoutes(r, e.signals)
+	if e.register != nil {
+		r.POST(protocol.PathRegister, e.register.Post)
+		const one = protocol.PathRegister + "/:client_id"
+		r.GET(one, e.register.Get)
+		r.PUT(one, e.register.Put)
+		r.DELETE(one, e.register.Delete)
+	}
 	e.healthChecks(r)
 
 	// For people.
@@ -56,7 +67,7 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 }
 
 // signalRoutes are for the receivers of shared signals.
-func (p *Provider) signalRoutes(r *echo.Echo, s *protocol.Signals) {
+func signalRoutes(r *echo.Echo, s *protocol.Signals) {
 	r.Match([]string{http.MethodGet, http.MethodHead}, protocol.PathSignals, s.Configuration)
 	r.POST(protocol.PathStream, s.Create)
 	r.GET(protocol.PathStream, s.Read)
@@ -82,11 +93,15 @@ func (p *Provider) router(protect echo.MiddlewareFunc) *echo.Echo {
 }
 
 // neighbours lists what is served beside the issuer's path, if it has one: whoever asks for the health of this node knows its address, but
-// not always that path. Everything else there is not ours.
+// not always that path, and the metadata of shared signals has its own place. Everything else there is not ours.
 func (p *Provider) neighbours(e *endpoints) *echo.Echo {
 	r := p.router(p.protect)
 	r.Use(p.publish) // its pages lead home
 	e.healthChecks(r)
+	if p.base != "" {
+		// The metadata of a transmitter with a path is beside it (Shared Signals Framework 1.0, 7.2).
+		r.Match([]string{http.MethodGet, http.MethodHead}, protocol.PathSignals+string(p.base), e.signals.Configuration)
+	}
 	return r
 }
 
@@ -99,7 +114,8 @@ func (e *endpoints) healthChecks(r *echo.Echo) {
 // forApplications lists the paths whose errors are JSON. Everything else is seen by people, and its errors are pages.
 var forApplications = map[string]bool{
 	protocol.PathDiscovery: true, protocol.PathKeys: true, protocol.PathToken: true, protocol.PathUserinfo: true, protocol.PathRevoke: true,
-	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, protocol.PathSignals: true, pathHealthz: true, pathReadyz: true,
+	protocol.PathIntrospect: true, protocol.PathAPILogout: true, protocol.PathGlobalRevocation: true, protocol.PathRegister: true,
+	protocol.PathSignals: true, pathHealthz: true, pathReadyz: true,
 }
 
 // open registers a route that pages of every origin may call by script, without credentials: what they send, they must have been given.

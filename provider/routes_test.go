@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider"
 )
 
@@ -126,6 +127,10 @@ func TestConfigRefused(t *testing.T) {
 		"Config.Issuer":  {Issuer: "https://id.example.com/a%2Fb", DB: db},
 		"Config.DB":      {Issuer: "https://id.example.com"},
 		"Config.Secrets": {Issuer: "https://id.example.com", DB: db},
+		"Config.Registration.Check": {
+			Issuer: "https://id.example.com", DB: db, Secrets: [][32]byte{{1}}, Outgoing: &logout.Outgoing{}, Algorithms: []string{"RS256"},
+			Registration: provider.Registration{InitialAccessTokens: [][]byte{{1}}},
+		},
 	} {
 		if _, err := provider.New(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)

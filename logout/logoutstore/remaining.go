@@ -26,7 +26,7 @@ func (s *Store) Remaining(ctx context.Context, leaving []logout.Participation, a
 	for i, subject := range people {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(subject))
-		groups[i] = int32(h.Sum32() % lockGroups) //nolint:gosec // less than lockGroups
+		groups[i] = int32(h.Sum32() % lockGroups) //nolint:gosec // a small number
 	}
 	slices.Sort(groups)
 	for _, group := range slices.Compact(groups) {
@@ -38,10 +38,11 @@ func (s *Store) Remaining(ctx context.Context, leaving []logout.Participation, a
 	return remaining, err
 }
 
-const (
-	lockClass  int32 = 0x65786575 // "exeu": keeps these advisory locks apart from others
-	lockGroups       = 64
-)
+// lockClass keeps these advisory locks apart from others: "exeu".
+const lockClass int32 = 0x65786575
+
+// lockGroups is into how many groups people fall.
+const lockGroups = 64
 
 // about is what is looked up for each participation.
 var about = []column{{"sid", "TEXT"}, {"session_id", "TEXT"}, {"client_id", "TEXT"}, {"subject", "TEXT"}}

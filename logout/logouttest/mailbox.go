@@ -119,7 +119,7 @@ func testShift(t *testing.T, s Opened) {
 	_, err := s.Store.Collect(t.Context(), "stream-1", []logout.Attempt{{DeliveryID: done.ID, At: epoch, State: logout.StateDelivered}})
 	must(t, err)
 	at := epoch.Add(time.Hour)
-	stream := logout.Stream{ID: "stream-1", EndpointURL: "https://receiver.example/"}
+	stream := logout.Stream{ID: "stream-1", ClientID: "shop", EndpointURL: "https://receiver.example/"}
 	shift := func(to logout.State, spare string) {
 		t.Helper()
 		must(t, s.Store.Shift(t.Context(), logout.Shift{Stream: stream, At: at, To: to, Reason: "why", Spare: spare, GiveUpAt: at.Add(time.Hour)}))
@@ -140,7 +140,7 @@ func testShift(t *testing.T, s Opened) {
 		logout.StateUnreachable, logout.StateRetrying, logout.StateUnreachable, logout.StateUnconfirmed, logout.StateDelivered)
 	d, _, err := s.Store.Show(t.Context(), held.ID)
 	must(t, err)
-	if d.LastError != "why" || !d.SettledAt.Equal(at) {
+	if d.LastError != "why" || !d.SettledAt.Equal(at) || d.Parked {
 		t.Errorf("%+v", d)
 	}
 }

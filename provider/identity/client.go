@@ -40,6 +40,12 @@ type Client struct {
 	DefaultMaxAge           *int     `json:"default_max_age,omitempty"` // seconds
 	RequireAuthTime         bool     `json:"require_auth_time,omitempty"`
 
+	// Kept as information.
+	DefaultACRValues []string `json:"default_acr_values,omitempty"`
+	InitiateLoginURI string   `json:"initiate_login_uri,omitempty"`
+	SoftwareID       string   `json:"software_id,omitempty"`
+	SoftwareVersion  string   `json:"software_version,omitempty"`
+
 	// The client's public keys, for private_key_jwt: one of the two.
 	JWKS                        json.RawMessage `json:"jwks,omitempty"`
 	JWKSURI                     string          `json:"jwks_uri,omitempty"`

@@ -17,7 +17,7 @@ var apiLogoutParameters = append(slices.Clone(clientParameters), "token", "token
 
 // APILogout answers POST /api/logout: the logout of an app that has no browser session, such as a mobile one. It revokes the one
 // authorization that the token came from, access and refresh token, and nothing else: no session ends, no other app or device is
-// touched, nobody is told.
+// touched, nobody else is told.
 //
 //  1. With "Authorization: Bearer": that access token. Otherwise: authenticate the client, which sends the token in the form; a public
 //     client names itself and sends its refresh token, since its access token has usually expired by then.
@@ -26,7 +26,8 @@ var apiLogoutParameters = append(slices.Clone(clientParameters), "token", "token
 type APILogout struct {
 	Settings
 	ClientAuth ClientAuth
-	Grants     identity.Grants
+	Grants     tokenReader
+	Revoker    *Revoker
 }
 
 // Post answers {"revoked": bool}, or an error of RFC 6749, 5.2.
@@ -73,7 +74,7 @@ func (l *APILogout) revoke(ctx context.Context, c echo.Context, state identity.T
 	now := l.Now().UTC()
 	alive, err := l.alive(ctx, state, now)
 	if err == nil && alive {
-		alive, err = l.Grants.Revoke(ctx, state.Grant.ID, now)
+		alive, err = l.Revoker.Revoke(ctx, state.Grant, "api", now)
 	}
 	if err != nil {
 		return unavailable(err)

@@ -79,6 +79,9 @@ func NewDiscovery(s Settings) (*Discovery, error) {
 	if s.GlobalRevocation {
 		m.GlobalRevocationEndpoint, m.GlobalRevocationAuthMethods = s.URL(PathGlobalRevocation), []oidc.AuthMethod{oidc.AuthMethodPrivateKeyJWT}
 	}
+	if s.Registration {
+		m.RegistrationEndpoint = s.URL(PathRegister)
+	}
 	document, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("protocol: provider metadata: %w", err)

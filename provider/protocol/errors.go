@@ -19,9 +19,11 @@ const (
 	codeConsentRequired         = "consent_required"           // Core 3.1.2.6
 
 	// Ours, for what Shared Signals Framework 1.0 gives only a status.
-	codeNoStream    = "not_found"
-	codeStreamTaken = "stream_exists"
-	codeTooSoon     = "too_many_requests"
+	codeNoStream      = "not_found"
+	codeStreamTaken   = "stream_exists"
+	codeTooSoon       = "too_many_requests"
+	codeNoUserToken   = "unknown_user_token" // ours
+	codeUserTokenGone = "used_user_token"    // ours: used or expired
 
 	// OpenID Connect Core Error Code unmet_authentication_requirements 1.0, 2
 	codeUnmetRequirements = "unmet_authentication_requirements"
@@ -40,6 +42,10 @@ func Status(e *oidc.Error) int {
 		return http.StatusConflict
 	case codeTooSoon:
 		return http.StatusTooManyRequests
+	case codeNoUserToken:
+		return http.StatusNotFound
+	case codeUserTokenGone:
+		return http.StatusGone
 	case codeTemporarilyUnavailable:
 		return http.StatusServiceUnavailable
 	case oidc.ServerError:

@@ -32,7 +32,7 @@ func pick(values url.Values, names []string) (p parameters, repeated []string) {
 
 // secretParameters must not stand in a URL, where logs and histories keep them (RFC 6749, 2.3.1; RFC 6750, 5.3).
 var secretParameters = []string{
-	"client_secret", "client_assertion", "code", "code_verifier", "refresh_token", "access_token", "token", "password",
+	"client_secret", "client_assertion", "code", "code_verifier", "refresh_token", "access_token", "token", "password", "user_token",
 }
 
 // readForm reads the named parameters from the body of an application's POST. Those in the URL are ignored, and refused where they

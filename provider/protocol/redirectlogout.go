@@ -26,7 +26,8 @@ import (
 //  5. Without a session the token is still revoked, and the person goes on all the same.
 type RedirectLogout struct {
 	SignOut
-	Grants identity.Grants
+	Grants  tokenReader
+	Revoker *Revoker
 }
 
 var logoutParameters = []string{"client_id", "redirect_uri", "oauth_token", "state"}
@@ -121,22 +122,22 @@ func (h *RedirectLogout) question(c echo.Context, r logoutRequest, session logou
 
 // end is step 3 and 4.
 func (h *RedirectLogout) end(c echo.Context, r logoutRequest, session logout.Session) error {
-	grantID, err := h.revocable(c.Request().Context(), r, session.Subject)
+	grant, err := h.revocable(c.Request().Context(), r, session.Subject)
 	if err != nil {
 		return err
 	}
 	next := r.next
 	next.DropCookie = true
-	next.Also = func(ctx context.Context) error { return h.revoke(ctx, grantID) }
+	next.Also = func(ctx context.Context) error { return h.revoke(ctx, grant) }
 	return h.leave(c, logout.CauseRedirect, session, next)
 }
 
 // withoutSession is step 5.
 func (h *RedirectLogout) withoutSession(c echo.Context, r logoutRequest) error {
 	ctx := context.WithoutCancel(c.Request().Context())
-	grantID, err := h.revocable(ctx, r, "")
+	grant, err := h.revocable(ctx, r, "")
 	if err == nil {
-		err = h.revoke(ctx, grantID)
+		err = h.revoke(ctx, grant)
 	}
 	if err != nil {
 		return err
@@ -144,11 +145,11 @@ func (h *RedirectLogout) withoutSession(c echo.Context, r logoutRequest) error {
 	return h.Leaver.Go(c, r.next)
 }
 
-// revocable returns the grant of the request's token if it may be revoked; "" otherwise. subject is whose it must be; "" when nobody is
-// signed in here.
-func (h *RedirectLogout) revocable(ctx context.Context, r logoutRequest, subject string) (string, error) {
+// revocable returns the grant of the request's token if it may be revoked; the zero Grant otherwise. subject is whose it must be; "" when
+// nobody is signed in here.
+func (h *RedirectLogout) revocable(ctx context.Context, r logoutRequest, subject string) (identity.Grant, error) {
 	if r.token == "" {
-		return "", nil
+		return identity.Grant{}, nil
 	}
 	state, err := h.Grants.Token(ctx, browser.Hash(r.token))
 	reason := ""
@@ -156,7 +157,7 @@ func (h *RedirectLogout) revocable(ctx context.Context, r logoutRequest, subject
 	case errors.Is(err, identity.ErrNoToken):
 		reason = "unknown"
 	case err != nil:
-		return "", err
+		return identity.Grant{}, err
 	case state.Token.ClientID != r.client.ID:
 		reason = "another client's"
 	case subject != "" && state.Grant.Subject != subject:
@@ -164,16 +165,16 @@ func (h *RedirectLogout) revocable(ctx context.Context, r logoutRequest, subject
 	case !state.Live(h.Now()):
 		reason = "expired or revoked"
 	default:
-		return state.Grant.ID, nil
+		return state.Grant, nil
 	}
 	h.Logger.InfoContext(ctx, "the oauth_token of a logout is not revoked", "reason", reason, "client", r.client.ID, "grant", state.Grant.ID)
-	return "", nil
+	return identity.Grant{}, nil
 }
 
-func (h *RedirectLogout) revoke(ctx context.Context, grantID string) error {
-	if grantID == "" {
+func (h *RedirectLogout) revoke(ctx context.Context, grant identity.Grant) error {
+	if grant.ID == "" {
 		return nil
 	}
-	_, err := h.Grants.Revoke(ctx, grantID, h.Now().UTC())
+	_, err := h.Revoker.Revoke(ctx, grant, string(logout.CauseRedirect), h.Now().UTC())
 	return err
 }

@@ -22,7 +22,8 @@ var revokeParameters = append(slices.Clone(clientParameters), "token", "token_ty
 type Revoke struct {
 	Settings
 	ClientAuth ClientAuth
-	Grants     identity.Grants
+	Grants     tokenReader
+	Revoker    *Revoker
 }
 
 // Post answers with an empty 200, or an error of RFC 6749, 5.2.
@@ -47,7 +48,7 @@ func (r *Revoke) Post(c echo.Context) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	if _, err := r.Grants.Revoke(context.WithoutCancel(ctx), state.Grant.ID, r.Now().UTC()); err != nil {
+	if _, err := r.Revoker.Revoke(context.WithoutCancel(ctx), state.Grant, "revoke", r.Now().UTC()); err != nil {
 		return unavailable(err)
 	}
 	return c.NoContent(http.StatusOK)

@@ -18,6 +18,7 @@ type Settings struct {
 	Logger     *slog.Logger
 
 	GlobalRevocation bool // some client may use PathGlobalRevocation
+	Registration     bool // clients may register themselves
 }
 
 // Lifetimes of what is issued.
@@ -56,6 +57,10 @@ const (
 	PathStreamRemove      = "/ssf/subjects/remove"
 	PathStreamVerify      = "/ssf/verify"
 	PathStreamPoll        = "/ssf/poll/" // and the stream
+	PathRegister          = "/register"
+	PathUserToken         = "/api/user-token"
+	PathEvents            = "/api/events"
+	PathEventsAck         = "/api/events/ack"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
 )

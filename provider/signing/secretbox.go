@@ -1,56 +1,28 @@
 package signing
 
-import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
-	"errors"
-	"fmt"
-)
+// Secretbox encrypts what receivers of shared signals want to hear in an Authorization header. It is sealed like private keys, under the newest
+// of the configured secrets, and any of the older ones opens it. Safe for concurrent use.
+type Secretbox struct{ sealers []*sealer }
 
-// ErrUnreadable says that a value was sealed under a secret that is not configured any more, or was altered.
-var ErrUnreadable = errors.New("signing: the value cannot be decrypted with any of the configured secrets")
+// streamUse is what the sealers of authorization headers are derived by.
+const streamUse = "stream authorization"
 
-// Secretbox encrypts secrets that the provider must be able to say again, such as what a receiver wants to hear in an Authorization header.
-// Safe for concurrent use.
-type Secretbox struct{ aeads []cipher.AEAD }
-
-// NewSecretbox derives its keys from the configured secrets, each for this purpose alone: the first seals, all of them open.
-func NewSecretbox(secrets [][32]byte, purpose string) (*Secretbox, error) {
-	if len(secrets) == 0 {
-		return nil, errors.New("signing: a secretbox needs a secret")
+// NewSecretbox derives its keys from the configured secrets, newest first.
+func NewSecretbox(secrets [][32]byte) (*Secretbox, error) {
+	sealers, err := newSealers(secrets, streamUse)
+	if err != nil {
+		return nil, err
 	}
-	b := &Secretbox{}
-	for _, secret := range secrets {
-		key, err := hkdf.Key(sha256.New, secret[:], nil, "exeunt secretbox v1 "+purpose, 32)
-		if err != nil {
-			return nil, fmt.Errorf("signing: %w", err)
-		}
-		block, err := aes.NewCipher(key)
-		if err != nil {
-			return nil, fmt.Errorf("signing: %w", err)
-		}
-		aead, err := cipher.NewGCMWithRandomNonce(block)
-		if err != nil {
-			return nil, fmt.Errorf("signing: %w", err)
-		}
-		b.aeads = append(b.aeads, aead)
-	}
-	return b, nil
+	return &Secretbox{sealers: sealers}, nil
 }
 
-// Seal encrypts a text for one place, such as a row: copied elsewhere it does not open.
-func (b *Secretbox) Seal(text, place string) []byte {
-	return b.aeads[0].Seal(nil, nil, []byte(text), []byte(place))
+// Seal encrypts a stream's header. In the row of another stream it does not open.
+func (b *Secretbox) Seal(streamID, header string) []byte {
+	return b.sealers[0].seal([]byte(streamID), []byte(header))
 }
 
-// Open decrypts what Seal made for the place; ErrUnreadable.
-func (b *Secretbox) Open(sealed []byte, place string) (string, error) {
-	for _, aead := range b.aeads {
-		if plain, err := aead.Open(nil, nil, sealed, []byte(place)); err == nil {
-			return string(plain), nil
-		}
-	}
-	return "", ErrUnreadable
+// Open decrypts what Seal made. Its errors are ErrSealed.
+func (b *Secretbox) Open(streamID string, value []byte) (string, error) {
+	plain, _, err := open(b.sealers, sealed{"the authorization_header of stream", streamID, "ssf_streams"}, []byte(streamID), value)
+	return string(plain), err
 }

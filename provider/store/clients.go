@@ -56,7 +56,9 @@ func (c *Clients) Client(ctx context.Context, id string) (identity.Client, error
 // clone copies everything that a Client points to.
 func clone(c *identity.Client) identity.Client {
 	copied := *c
-	for _, list := range []*[]string{&copied.Contacts, &copied.GrantTypes, &copied.ResponseTypes, &copied.RedirectURIs, &copied.PostLogoutRedirectURIs, &copied.WebhookEvents} {
+	for _, list := range []*[]string{
+		&copied.Contacts, &copied.GrantTypes, &copied.ResponseTypes, &copied.RedirectURIs, &copied.PostLogoutRedirectURIs, &copied.DefaultACRValues, &copied.WebhookEvents,
+	} {
 		*list = slices.Clone(*list)
 	}
 	copied.SecretHash, copied.JWKS, copied.WebhookSecrets = slices.Clone(c.SecretHash), slices.Clone(c.JWKS), slices.Clone(c.WebhookSecrets)

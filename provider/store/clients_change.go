@@ -10,18 +10,12 @@ import (
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
-// ClientRecord is a client with where it came from.
-type ClientRecord struct {
-	identity.Client
-	Configured bool // the configuration file is its source: changes are made there
-}
-
-const selectClient = `SELECT id, secret_hash, webhook_secrets, metadata, configured, created_at, updated_at FROM clients WHERE `
+const selectClient = `SELECT id, secret_hash, webhook_secrets, metadata, configured, registration_token_hash, created_at, updated_at FROM clients WHERE `
 
 // Record returns a client as it is stored now, not out of memory; identity.ErrNoClient.
-func (c *Clients) Record(ctx context.Context, id string) (ClientRecord, error) {
+func (c *Clients) Record(ctx context.Context, id string) (identity.ClientRecord, error) {
 	if !storable(id) {
-		return ClientRecord{}, identity.ErrNoClient
+		return identity.ClientRecord{}, identity.ErrNoClient
 	}
 	return c.scan(func(dest ...any) error {
 		return row(c.db.Reader(ctx).Raw(selectClient+`id = ?`, id), "reading a client", identity.ErrNoClient, dest...)
@@ -29,8 +23,8 @@ func (c *Clients) Record(ctx context.Context, id string) (ClientRecord, error) {
 }
 
 // List returns at most limit clients whose ids come after a given one, by id.
-func (c *Clients) List(ctx context.Context, after string, limit int) ([]ClientRecord, error) {
-	var all []ClientRecord
+func (c *Clients) List(ctx context.Context, after string, limit int) ([]identity.ClientRecord, error) {
+	var all []identity.ClientRecord
 	err := rows(c.db.Reader(ctx).Raw(selectClient+`id > ? ORDER BY id LIMIT ?`, after, limit), "listing clients", func(r *sql.Rows) error {
 		client, err := c.scan(r.Scan)
 		all = append(all, client)
@@ -40,18 +34,18 @@ func (c *Clients) List(ctx context.Context, after string, limit int) ([]ClientRe
 }
 
 // scan reads the columns of selectClient.
-func (c *Clients) scan(scan func(dest ...any) error) (ClientRecord, error) {
+func (c *Clients) scan(scan func(dest ...any) error) (identity.ClientRecord, error) {
 	var (
-		record           ClientRecord
+		record           identity.ClientRecord
 		id, metadata     string
 		secret, webhook  []byte
 		created, updated int64
 	)
-	if err := scan(&id, &secret, &webhook, &metadata, &record.Configured, &created, &updated); err != nil {
-		return ClientRecord{}, err
+	if err := scan(&id, &secret, &webhook, &metadata, &record.Configured, &record.RegistrationTokenHash, &created, &updated); err != nil {
+		return identity.ClientRecord{}, err
 	}
 	if err := json.Unmarshal([]byte(metadata), &record.Client); err != nil {
-		return ClientRecord{}, fmt.Errorf("store: metadata of client %q: %w", id, err)
+		return identity.ClientRecord{}, fmt.Errorf("store: metadata of client %q: %w", id, err)
 	}
 	record.ID, record.SecretHash, record.CreatedAt, record.UpdatedAt = id, secret, database.Time(created), database.Time(updated)
 	c.openWebhook(&record.Client, webhook)
@@ -60,6 +54,15 @@ func (c *Clients) scan(scan func(dest ...any) error) (ClientRecord, error) {
 
 // Create stores a new client that does not come from the configuration; identity.ErrIDTaken when there is one of that id.
 func (c *Clients) Create(ctx context.Context, client identity.Client) error {
+	return c.create(ctx, client, nil)
+}
+
+// Register is Create for a client that registered itself, with the hash of the token by which it manages its registration.
+func (c *Clients) Register(ctx context.Context, client identity.Client, registrationToken []byte) error {
+	return c.create(ctx, client, registrationToken)
+}
+
+func (c *Clients) create(ctx context.Context, client identity.Client, registrationToken []byte) error {
 	metadata, err := json.Marshal(client)
 	if err != nil {
 		return fmt.Errorf("store: metadata of client %q: %w", client.ID, err)
@@ -71,8 +74,9 @@ func (c *Clients) Create(ctx context.Context, client identity.Client) error {
 	now := database.Micros(c.now())
 	return c.change(ctx, client.ID, func(ctx context.Context) error {
 		return once(c.db.Writer(ctx), "storing a client", fmt.Errorf("%w: %q", identity.ErrIDTaken, client.ID),
-			`INSERT INTO clients (id, secret_hash, webhook_secrets, metadata, configured, created_at, updated_at) VALUES `+placeholders(1, 7)+` ON CONFLICT (id) DO NOTHING`,
-			client.ID, nullBytes(client.SecretHash), nullBytes(webhook), string(metadata), false, now, now)
+			`INSERT INTO clients (id, secret_hash, webhook_secrets, metadata, configured, registration_token_hash, created_at, updated_at)
+			VALUES `+placeholders(1, 8)+` ON CONFLICT (id) DO NOTHING`,
+			client.ID, nullBytes(client.SecretHash), nullBytes(webhook), string(metadata), false, nullBytes(registrationToken), now, now)
 	})
 }
 

@@ -157,3 +157,38 @@ func TestClientCacheRollback(t *testing.T) {
 		}
 	})
 }
+
+// A client that registered itself is not the configuration's: nobody misses it there, until it is.
+func TestRegisteredClients(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		must(t, f.Clients.Register(ctx, identity.Client{ID: "rp", SecretHash: hash("secret")}, hash("token")))
+		must(t, f.Clients.Create(ctx, identity.Client{ID: "till"}))
+		if err := f.Clients.Register(ctx, identity.Client{ID: "rp"}, hash("another")); !errors.Is(err, identity.ErrIDTaken) {
+			t.Errorf("%v; want ErrIDTaken", err)
+		}
+		is := func(id string, registered, configured bool) {
+			t.Helper()
+			r, err := f.Clients.Record(ctx, id)
+			if err != nil || r.Registered() != registered || r.Configured != configured || r.RegistrationTokenMatches("token") != registered || r.RegistrationTokenMatches("") {
+				t.Errorf("%s: %+v, %v", id, r, err)
+			}
+		}
+		is("rp", true, false)
+		is("till", false, false)
+		must(t, f.Clients.Update(ctx, identity.Client{ID: "rp", Name: "Changed"}))
+		is("rp", true, false)
+		removed, err := f.SyncClients(ctx, []identity.Client{{ID: "shop"}})
+		if err != nil || len(removed) > 0 {
+			t.Errorf("missed in the configuration: %q, %v", removed, err)
+		}
+		removed, err = f.SyncClients(ctx, []identity.Client{{ID: "rp", Name: "Changed"}})
+		if err != nil || !slices.Equal(removed, []string{"shop"}) {
+			t.Errorf("missed in the configuration: %q, %v", removed, err)
+		}
+		is("rp", false, true)
+		if err := f.Clients.Update(ctx, identity.Client{ID: "rp"}); !errors.Is(err, identity.ErrNoClient) {
+			t.Errorf("a client of the configuration was changed: %v", err)
+		}
+	})
+}

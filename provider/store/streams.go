@@ -136,7 +136,7 @@ func (s *Streams) Seal(streamID, authorization string) []byte {
 	if authorization == "" {
 		return nil
 	}
-	return s.box.Seal(authorization, streamID)
+	return s.box.Seal(streamID, authorization)
 }
 
 // closeStreams keeps a deleted client's stream for what was planned until now, and from everybody who gets the client_id next.
@@ -189,10 +189,8 @@ func (s *Streams) Stream(ctx context.Context, id string) (logout.Stream, error) 
 	if err != nil || len(sealed) == 0 {
 		return stream, err
 	}
-	if stream.Authorization, err = s.box.Open(sealed, id); err != nil {
-		return logout.Stream{}, fmt.Errorf("store: authorization_header of stream %s: %w; put the old secret back, or let the receiver set the header again", id, err)
-	}
-	return stream, nil
+	stream.Authorization, err = s.box.Open(id, sealed)
+	return stream, err
 }
 
 // Removed implements logout.Streams.

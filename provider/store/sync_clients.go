@@ -21,7 +21,8 @@ type configuredClient struct {
 }
 
 // SyncClients creates and updates clients so that they are as the configuration says, and writes only what differs. CreatedAt and
-// UpdatedAt of the given clients are not looked at. Clients that came from the configuration once and are no longer in it stay; their ids
+// UpdatedAt of the given clients are not looked at. A client that registered itself and is in the configuration now is managed there alone.
+// Clients that came from the configuration once and are no longer in it stay; their ids
 // are returned in order, for a warning.
 func (s *Store) SyncClients(ctx context.Context, clients []identity.Client) (removed []string, err error) {
 	have, err := s.configuredClients(ctx)
@@ -82,7 +83,7 @@ func (s *Store) putClient(ctx context.Context, c configuredClient) error {
 	_, err := exec(s.db.Writer(ctx), "storing a configured client",
 		`INSERT INTO clients (id, secret_hash, webhook_secrets, metadata, configured, created_at, updated_at) VALUES `+placeholders(1, 7)+`
 		ON CONFLICT (id) DO UPDATE SET secret_hash = excluded.secret_hash, webhook_secrets = excluded.webhook_secrets, metadata = excluded.metadata, configured = excluded.configured,
-			updated_at = excluded.updated_at`,
+			registration_token_hash = NULL, updated_at = excluded.updated_at`,
 		c.id, nullBytes(c.secret), nullBytes(c.webhook), c.metadata, true, now, now)
 	return err
 }

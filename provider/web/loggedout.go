@@ -104,19 +104,22 @@ func (h *LoggedOut) page(ctx context.Context, logoutID string) (browser.LoggedOu
 		return page, nil
 	}
 	soon := false
-	var asked, retrying, failed []string
+	var asked, waiting, retrying, failed []string
 	for _, receipt := range leastCertain(receipts) {
 		client, err := h.client(ctx, receipt.ClientID)
 		if err != nil {
 			return page, err
 		}
 		app := browser.AppReceipt{Name: cmp.Or(displayName(client), receipt.ClientID)}
-		app.State, app.Text = describeState(receipt.State)
+		app.State, app.Text = describeState(receipt)
 		switch app.State {
 		case markTold:
 			page.Told++
 		case markAsked:
 			asked = append(asked, app.Name)
+		case markWaiting:
+			waiting = append(waiting, app.Name)
+			soon = true
 		case markRetrying:
 			retrying = append(retrying, app.Name)
 			soon = soon || receipt.State == logout.StatePending || receipt.NextAt.Sub(now) < refreshSoon
@@ -126,7 +129,7 @@ func (h *LoggedOut) page(ctx context.Context, logoutID string) (browser.LoggedOu
 		page.Apps = append(page.Apps, app)
 	}
 	page.Total, page.Retrying = len(page.Apps), len(retrying) > 0
-	page.Summary = summarise(page.Told, page.Total, asked, retrying, failed)
+	page.Summary = summarise(page.Told, page.Total, asked, waiting, retrying, failed)
 	if soon && now.Sub(began) < refreshFor {
 		page.RefreshSeconds = int(refreshEvery / time.Second)
 	}
@@ -161,14 +164,14 @@ func (h *LoggedOut) client(ctx context.Context, id string) (identity.Client, err
 }
 
 // leastCertain keeps one receipt per client, in the order in which they come: several of its sessions may have ended at once, and
-// the app counts as told only when it knows of all of them. What this browser asked an app beside another channel adds nothing to what that
-// channel knows.
+// the app counts as told only when it knows of all of them. What this browser asked an app, or what lies ready for it, beside another channel
+// adds nothing to what that channel knows.
 func leastCertain(receipts []logout.Receipt) []logout.Receipt {
-	rank := func(s logout.State) int {
-		switch mark, _ := describeState(s); mark {
+	rank := func(r logout.Receipt) int {
+		switch mark, _ := describeState(r); mark {
 		case markTold:
 			return 0
-		case markAsked:
+		case markAsked, markWaiting:
 			return 1
 		case markFailed:
 			return 2
@@ -178,18 +181,18 @@ func leastCertain(receipts []logout.Receipt) []logout.Receipt {
 	}
 	elsewhere := map[string]bool{}
 	for _, receipt := range receipts {
-		elsewhere[receipt.ClientID] = elsewhere[receipt.ClientID] || receipt.Channel != logout.ChannelFrontchannel
+		elsewhere[receipt.ClientID] = elsewhere[receipt.ClientID] || receipt.State != logout.StateUnconfirmed
 	}
 	var kept []logout.Receipt
 	for _, receipt := range receipts {
-		if receipt.Channel == logout.ChannelFrontchannel && elsewhere[receipt.ClientID] {
+		if receipt.State == logout.StateUnconfirmed && elsewhere[receipt.ClientID] {
 			continue
 		}
 		i := slices.IndexFunc(kept, func(k logout.Receipt) bool { return k.ClientID == receipt.ClientID })
 		switch {
 		case i < 0:
 			kept = append(kept, receipt)
-		case rank(receipt.State) > rank(kept[i].State):
+		case rank(receipt) > rank(kept[i]):
 			kept[i] = receipt
 		}
 	}

@@ -81,6 +81,14 @@ func TestLoggedOut(t *testing.T) {
 			summary: "Your app has confirmed that you are signed out.", hasNot: []string{`class="asked"`},
 		},
 		{
+			name: "lies ready", told: []told{{client: "shop", state: logout.StateDelivered}, {"payroll", logout.StateUnconfirmed, logout.ChannelCAEP}},
+			summary: "Signed out of 1 of 2. Payroll has not fetched the news yet.", has: []string{`class="waiting"`, refresh},
+		},
+		{
+			name: "told, and lies ready besides", told: []told{{client: "payroll", state: logout.StateDelivered}, {"payroll", logout.StateUnconfirmed, logout.ChannelCAEP}},
+			summary: "Your app has confirmed that you are signed out.", hasNot: []string{`class="waiting"`, refresh},
+		},
+		{
 			name: "many", told: []told{{client: "a", state: logout.StatePending}, {client: "b", state: logout.StatePending}, {client: "c", state: logout.StatePending}, {client: "d", state: logout.StatePending}},
 			summary: "Signed out of 0 of 4. 4 apps are being retried.",
 		},

@@ -69,12 +69,13 @@ const (
 	markTold     = "told"
 	markAsked    = "asked"
 	markRetrying = "retrying"
+	markWaiting  = "waiting"
 	markFailed   = "failed"
 )
 
 // describeState returns mark and words for the state of a delivery.
-func describeState(s logout.State) (mark, text string) {
-	switch s {
+func describeState(r logout.Receipt) (mark, text string) {
+	switch r.State {
 	case logout.StateDelivered:
 		return markTold, "Signed out"
 	case logout.StateSuperseded:
@@ -84,6 +85,9 @@ func describeState(s logout.State) (mark, text string) {
 	case logout.StateRetrying:
 		return markRetrying, "No answer yet, we keep trying"
 	case logout.StateUnconfirmed:
+		if r.Channel == logout.ChannelCAEP {
+			return markWaiting, "It fetches such news itself, and has not yet."
+		}
 		return markAsked, "This browser has asked it to sign you out. Whether it did, nobody can tell from here."
 	case logout.StateUnreachable:
 		return markFailed, "It has no way to be told. Open it and log out there."
@@ -93,7 +97,7 @@ func describeState(s logout.State) (mark, text string) {
 }
 
 // summarise says it all in one or two sentences: "Signed out of 5 of 6. Payroll is being retried."
-func summarise(told, total int, asked, retrying, failed []string) string {
+func summarise(told, total int, asked, waiting, retrying, failed []string) string {
 	var s string
 	switch {
 	case told == total && total == 1:
@@ -105,6 +109,9 @@ func summarise(told, total int, asked, retrying, failed []string) string {
 	}
 	if len(asked) > 0 {
 		s += fmt.Sprintf(" %s %s been asked by this browser and cannot confirm it.", enumerate(asked), hasHave(asked))
+	}
+	if len(waiting) > 0 {
+		s += fmt.Sprintf(" %s %s not fetched the news yet.", enumerate(waiting), hasHave(waiting))
 	}
 	if len(retrying) > 0 {
 		s += fmt.Sprintf(" %s %s being retried.", enumerate(retrying), isAre(retrying))
