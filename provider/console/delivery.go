@@ -60,7 +60,7 @@ func (h *Console) Delivery(c echo.Context) error {
 		return err
 	}
 	for _, a := range slices.Backward(attempts) {
-		page.Attempts = append(page.Attempts, attemptRow{a.Number, markOf(a.State), h.at(a.At), took(a.Duration), a.Status, a.Error, a.Snippet})
+		page.Attempts = append(page.Attempts, attemptRow{a.Number, markOf(a.State), h.at(a.At), span(a.Duration), a.Status, a.Error, a.Snippet})
 	}
 	live := 0
 	if !d.State.Final() {
