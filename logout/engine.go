@@ -95,6 +95,7 @@ type Engine struct {
 	pace      *pace
 	settler   *settler
 	messages  messages
+	behind    *settler // of backlogs
 	slots     chan struct{}
 	polls     pollCount
 	draining  chan struct{} // closed by Drain
@@ -147,7 +148,8 @@ func New(cfg Config) (*Engine, error) {
 		limits:    newLimits(),
 		breakers:  newBreakers(cfg),
 		pace:      newPace(cfg.BacklogRate),
-		settler:   newSettler(cfg),
+		settler:   newSettler(cfg, linger),
+		behind:    newSettler(cfg, lingerBacklog),
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
 		notifiers: make(map[Channel]Notifier),

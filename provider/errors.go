@@ -94,8 +94,12 @@ func plainError(status int, description string) *oidc.Error {
 // applicationRoute reports whether the answer is for a program. An address that we do not have is judged by what the caller asks for.
 func applicationRoute(c echo.Context) bool {
 	path := c.Request().URL.Path
-	if forApplications[path] || strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/admin/api/") || strings.HasPrefix(path, protocol.PrefixSignals) ||
-		strings.HasPrefix(path, protocol.PathRegister+"/") {
+	for _, prefix := range []string{"/api/", "/admin/api/", protocol.PrefixSignals, protocol.PathRegister + "/"} {
+		if strings.HasPrefix(path, prefix) {
+			return true
+		}
+	}
+	if forApplications[path] {
 		return true
 	}
 	accept := c.Request().Header.Get(echo.HeaderAccept)

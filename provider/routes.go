@@ -29,13 +29,13 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)
-	r.Match([]string{get, post}, protocol.PathDeliveries, e.deliveries.List)
-	r.GET(protocol.PathDeliveries+"/:id", e.deliveries.Show)
-	r.POST(protocol.PathRedeliver, e.deliveries.Redeliver)
 	r.POST(protocol.PathUserToken, e.userToken.Post)
 	r.GET(protocol.PathEvents, e.events.Get)
 	r.POST(protocol.PathEvents, e.events.Post)
 	r.POST(protocol.PathEventsAck, e.events.Acknowledge)
+	r.Match([]string{get, post}, protocol.PathDeliveries, e.deliveries.List)
+	r.GET(protocol.PathDeliveries+"/:id", e.deliveries.Show)
+	r.POST(protocol.PathRedeliver, e.deliveries.Redeliver)
 	r.POST(protocol.PathGlobalRevocation, e.revocation.Post)
 	signalRoutes(r, e.signals)
 	if e.register != nil {

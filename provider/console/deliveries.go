@@ -194,7 +194,10 @@ func (h *Console) rows(ctx context.Context, list []logout.Delivery) ([]deliveryR
 			ID: d.ID, Mark: markOf(d.State), App: person{d.ClientID, name}, User: who(d.Subject), Cause: string(d.Cause), Created: h.at(d.CreatedAt),
 			Attempts: d.Attempts, NextLabel: "settled", Next: h.at(d.SettledAt), LastAnswer: answered(d.LastStatus, d.LastError),
 		}
-		if !d.State.Final() {
+		switch {
+		case d.Parked:
+			rows[i].NextLabel, rows[i].Next = "when the app is back", nil
+		case !d.State.Final():
 			rows[i].NextLabel, rows[i].Next = "next attempt", h.at(d.NextAt)
 		}
 	}

@@ -94,7 +94,10 @@ func (h *Console) deliveryPage(ctx context.Context, d logout.Delivery) (delivery
 	if d.State.Final() {
 		return page, nil
 	}
-	page.Next, page.GiveUp = h.at(d.NextAt), h.at(d.GiveUpAt)
+	page.GiveUp = h.at(d.GiveUpAt)
+	if !d.Parked { // it has no time of its own
+		page.Next = h.at(d.NextAt)
+	}
 	overview, err := h.Engine.Overview(ctx, d.ClientID)
 	if err != nil {
 		return page, err
