@@ -9,9 +9,10 @@ type DeliveryView struct {
 	LogoutID   string        `json:"logout_id,omitempty"` // not for relying parties, which could compare it
 	ClientID   string        `json:"client_id"`
 	Channel    Channel       `json:"channel"`
+	EventID    string        `json:"event_id"` // the same for all channels
 	Event      string        `json:"event"`
-	EventID    string        `json:"event_id"` // as the client finds it in what it pulls
 	State      State         `json:"state"`
+	ByPull     bool          `json:"by_pull,omitempty"` // delivered: the client came and acknowledged it
 	Cause      Cause         `json:"cause"`
 	SessionID  string        `json:"session_id,omitempty"` // never for relying parties
 	SID        string        `json:"sid"`
@@ -21,7 +22,6 @@ type DeliveryView struct {
 	NextAt     time.Time     `json:"next_at,omitzero"`    // while it is pending or retrying
 	GiveUpAt   time.Time     `json:"give_up_at,omitzero"` // while it is pending or retrying
 	SettledAt  time.Time     `json:"settled_at,omitzero"`
-	Pulled     bool          `json:"by_pull,omitempty"` // acknowledged by pull
 	LastStatus int           `json:"last_status,omitempty"`
 	LastError  string        `json:"last_error,omitempty"`
 	Tries      []AttemptView `json:"tries,omitempty"` // where one delivery is shown
@@ -41,7 +41,7 @@ type AttemptView struct {
 // View returns all that an operator may see of a delivery.
 func (d Delivery) View(attempts ...Attempt) DeliveryView {
 	v := DeliveryView{
-		ID: d.ID, LogoutID: d.LogoutID, ClientID: d.ClientID, Channel: d.Channel, Event: d.EventType(), EventID: d.EventID, Pulled: d.Pulled, State: d.State, Cause: d.Cause, SessionID: d.SessionID,
+		ID: d.ID, LogoutID: d.LogoutID, ClientID: d.ClientID, Channel: d.Channel, EventID: d.EventID, Event: d.EventType(), ByPull: d.Pulled, State: d.State, Cause: d.Cause, SessionID: d.SessionID,
 		SID: d.SID, Subject: d.Subject, Attempts: d.Attempts, CreatedAt: d.CreatedAt, SettledAt: d.SettledAt, LastStatus: d.LastStatus, LastError: d.LastError,
 	}
 	if !d.State.Final() {

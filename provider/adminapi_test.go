@@ -32,7 +32,7 @@ func withAdmins(cfg *provider.Config) {
 	cfg.Clients = append(cfg.Clients, robot, machine, tool, own)
 	for i, c := range cfg.Clients {
 		if c.ID == "wiki" {
-			cfg.Clients[i].GrantTypes, cfg.Clients[i].Scope = append(c.GrantTypes, identity.GrantClientCredentials), c.Scope+" wiki"
+			cfg.Clients[i].GrantTypes, cfg.Clients[i].Scope = append(c.GrantTypes, identity.GrantClientCredentials), c.Scope+" exeunt.events"
 		}
 	}
 }
@@ -297,7 +297,7 @@ func TestOwnDeliveries(t *testing.T) {
 		}
 		id := mine[0]["id"].(string)
 		// By an access token of its own, by POST; with a filter; never another's.
-		own := d.program().with("Authorization", "Bearer "+d.own("wiki", "wiki"))
+		own := d.program().with("Authorization", "Bearer "+d.own("wiki", "exeunt.events"))
 		for what, a := range map[string]answer{
 			"token": own.get("/api/deliveries", nil), "another's client_id": wiki.get("/api/deliveries", url.Values{"client_id": {"shop"}, "sub": {"x"}, "session_id": {"x"}}),
 			"state": wiki.get("/api/deliveries", url.Values{"state": {"dead,rejected"}, "since": {"1h"}}), "post": wiki.post("/api/deliveries", url.Values{"state": {"dead"}}),
@@ -329,7 +329,7 @@ func TestOwnDeliveries(t *testing.T) {
 		// Who may not.
 		for what, a := range map[string]answer{
 			"nobody": d.program().get("/api/deliveries", nil), "wrong secret": d.program().with("Authorization", "Basic d2lraTp4").get("/api/deliveries", nil),
-			"public client": d.program().post("/api/deliveries", url.Values{"client_id": {"app"}}), "a person's token": d.program().with("Authorization", "Bearer "+alice2(d).access).get("/api/deliveries", nil),
+			"public client":  d.program().post("/api/deliveries", url.Values{"client_id": {"app"}}),
 			"another method": d.program().post("/api/deliveries", url.Values{"client_id": {"wiki"}, "client_secret": {secret}}), "nobody, one": d.program().get("/api/deliveries/"+id, nil),
 			"nobody, again": d.program().post("/api/deliveries/redeliver", nil),
 		} {
@@ -337,6 +337,8 @@ func TestOwnDeliveries(t *testing.T) {
 				t.Errorf("%s: %d %s", what, a.status, a.body)
 			}
 		}
+		d.program().with("Authorization", "Bearer "+alice2(d).access).get("/api/deliveries", nil).wantError(403, "insufficient_scope")
+		d.program().with("Authorization", "Bearer "+d.own("robot", "other")).get("/api/deliveries", nil).wantError(403, "insufficient_scope")
 		wiki.get("/api/deliveries", url.Values{"client_secret": {"x"}}).wantError(400, "invalid_request")
 		wiki.get("/api/deliveries", url.Values{"state": {"x"}}).wantError(400, "invalid_request")
 		wiki.get("/api/deliveries/%ff", nil).want(404)

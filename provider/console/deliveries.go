@@ -194,7 +194,10 @@ func (h *Console) rows(ctx context.Context, list []logout.Delivery) ([]deliveryR
 			ID: d.ID, Mark: markOf(d.State), App: person{d.ClientID, name}, User: who(d.Subject), Cause: string(d.Cause), Created: h.at(d.CreatedAt),
 			Attempts: d.Attempts, NextLabel: "settled", Next: h.at(d.SettledAt), LastAnswer: answered(d.LastStatus, d.LastError),
 		}
-		if !d.State.Final() {
+		switch {
+		case d.Parked:
+			rows[i].NextLabel, rows[i].Next = "when the app is back", nil
+		case !d.State.Final():
 			rows[i].NextLabel, rows[i].Next = "next attempt", h.at(d.NextAt)
 		}
 	}
@@ -298,19 +301,26 @@ func (f *filterForm) complete() {
 	for _, s := range logout.States() {
 		f.States = append(f.States, choice{string(s), "only " + string(s), f.State == string(s)})
 	}
-	f.Periods = choices(f.Since, choice{Value: "", Text: "any time"}, choice{Value: "1h", Text: "the last hour"}, choice{Value: "24h", Text: "the last 24 hours"},
+	f.Periods, f.Causes, f.Channels = periods(f.Since), anyOf(logout.Causes(), f.Cause), anyOf(logout.Channels(), f.Channel)
+}
+
+// periods are the times that a filter offers, and the one that somebody wrote into the address.
+func periods(chosen string) []choice {
+	list := choices(chosen, choice{Value: "", Text: "any time"}, choice{Value: "1h", Text: "the last hour"}, choice{Value: "24h", Text: "the last 24 hours"},
 		choice{Value: "168h", Text: "the last 7 days"})
-	if !slices.ContainsFunc(f.Periods, func(c choice) bool { return c.Chosen }) {
-		f.Periods = append(f.Periods, choice{f.Since, f.Since, true}) // an address that somebody wrote
+	if !slices.ContainsFunc(list, func(c choice) bool { return c.Chosen }) {
+		list = append(list, choice{chosen, chosen, true})
 	}
-	f.Causes = []choice{{Value: "", Text: "any"}}
-	for _, cause := range logout.Causes() {
-		f.Causes = append(f.Causes, choice{string(cause), string(cause), f.Cause == string(cause)})
+	return list
+}
+
+// anyOf offers each value of a list, and any.
+func anyOf[T ~string](list []T, chosen string) []choice {
+	all := []choice{{Value: "", Text: "any", Chosen: chosen == ""}}
+	for _, value := range list {
+		all = append(all, choice{string(value), string(value), chosen == string(value)})
 	}
-	f.Channels = []choice{{Value: "", Text: "any"}}
-	for _, channel := range logout.Channels() {
-		f.Channels = append(f.Channels, choice{string(channel), string(channel), f.Channel == string(channel)})
-	}
+	return all
 }
 
 // choices marks the chosen one.
@@ -337,6 +347,3 @@ func address(path string, q url.Values, pairs ...string) string {
 	}
 	return path + "?" + all.Encode()
 }
-
-// took says how long an attempt lasted.
-func took(d time.Duration) string { return span(d) }

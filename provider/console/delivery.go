@@ -60,7 +60,7 @@ func (h *Console) Delivery(c echo.Context) error {
 		return err
 	}
 	for _, a := range slices.Backward(attempts) {
-		page.Attempts = append(page.Attempts, attemptRow{a.Number, markOf(a.State), h.at(a.At), took(a.Duration), a.Status, a.Error, a.Snippet})
+		page.Attempts = append(page.Attempts, attemptRow{a.Number, markOf(a.State), h.at(a.At), span(a.Duration), a.Status, a.Error, a.Snippet})
 	}
 	live := 0
 	if !d.State.Final() {
@@ -94,7 +94,10 @@ func (h *Console) deliveryPage(ctx context.Context, d logout.Delivery) (delivery
 	if d.State.Final() {
 		return page, nil
 	}
-	page.Next, page.GiveUp = h.at(d.NextAt), h.at(d.GiveUpAt)
+	page.GiveUp = h.at(d.GiveUpAt)
+	if !d.Parked { // it has no time of its own
+		page.Next = h.at(d.NextAt)
+	}
 	overview, err := h.Engine.Overview(ctx, d.ClientID)
 	if err != nil {
 		return page, err

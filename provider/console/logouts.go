@@ -38,14 +38,7 @@ func (h *Console) Logouts(c echo.Context) error {
 	ctx, q := c.Request().Context(), c.QueryParams()
 	page := logoutsPage{User: q.Get("user"), Cause: q.Get("cause"), Since: q.Get("since")}
 	page.Active = page.User+page.Cause+page.Since != ""
-	page.Causes = []choice{{Value: "", Text: "any"}}
-	for _, cause := range logout.Causes() {
-		page.Causes = append(page.Causes, choice{string(cause), string(cause), page.Cause == string(cause)})
-	}
-	var form filterForm
-	form.Since = page.Since
-	form.complete()
-	page.Periods = form.Periods
+	page.Causes, page.Periods = anyOf(logout.Causes(), page.Cause), periods(page.Since)
 	f, err := logout.ParseLogoutFilter(url.Values{"sub": {page.User}, "cause": {page.Cause}, "since": {page.Since}, "cursor": {q.Get("cursor")}}, h.Now())
 	if err != nil {
 		page.Problem = "The filter cannot be read: " + err.Error() + "."
@@ -61,13 +54,12 @@ func (h *Console) Logouts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	base := url.Values{}
 	if len(list) > pageSize {
 		list = list[:pageSize]
-		page.Older = address(pathLogouts, base, "user", page.User, "cause", page.Cause, "since", page.Since, "cursor", list[pageSize-1].Position().String())
+		page.Older = address(pathLogouts, nil, "user", page.User, "cause", page.Cause, "since", page.Since, "cursor", list[pageSize-1].Position().String())
 	}
 	if f.Before.ID != "" {
-		page.Newest = address(pathLogouts, base, "user", page.User, "cause", page.Cause, "since", page.Since)
+		page.Newest = address(pathLogouts, nil, "user", page.User, "cause", page.Cause, "since", page.Since)
 	}
 	if page.Rows, err = h.logoutRows(ctx, list); err != nil {
 		return err

@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/exeunt-id/exeunt/logout"
-	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -33,42 +31,12 @@ type Redeliverer interface {
 //	GET  /api/deliveries/:id         one, with its attempts
 //	POST /api/deliveries/redeliver   tell me again what you gave up
 //
-// The client proves who it is, as at the token endpoint, or by an access token of its own (client credentials), which a GET needs of those
-// that do not authenticate by Basic. A public client cannot: anybody could ask for what concerns its users.
+// The client proves who it is as where it pulls its events.
 type Deliveries struct {
 	Settings
-	ClientAuth ClientAuth
-	Grants     tokenReader
-	Ledger     deliveryReader
-	Engine     Redeliverer
-}
-
-// client returns who asks.
-func (h *Deliveries) client(c echo.Context, p parameters) (identity.Client, error) {
-	token, ok := bearer(c)
-	if !ok {
-		client, err := h.ClientAuth.Authenticate(c, p)
-		if err == nil && client.Public() {
-			err = invalidClient(errors.New("a public client has no view of deliveries"))
-		}
-		return client, err
-	}
-	ctx := c.Request().Context()
-	state, err := h.Grants.Token(ctx, browser.Hash(token))
-	if err != nil && !errors.Is(err, identity.ErrNoToken) {
-		return identity.Client{}, unavailable(err)
-	}
-	if err != nil || state.Token.Kind != identity.KindAccess || !state.Live(h.Now()) || !state.Grant.OfClient() {
-		return identity.Client{}, h.refuseToken(c)
-	}
-	client, err := h.ClientAuth.Clients.Client(ctx, state.Grant.ClientID)
-	if errors.Is(err, identity.ErrNoClient) {
-		return client, h.refuseToken(c)
-	}
-	if err != nil {
-		return client, unavailable(err)
-	}
-	return client, nil
+	Events *Events
+	Ledger deliveryReader
+	Engine Redeliverer
 }
 
 // List answers GET and POST /api/deliveries.
@@ -78,7 +46,7 @@ func (h *Deliveries) List(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := h.client(c, p)
+	client, err := h.Events.client(c, p)
 	if err != nil {
 		return err
 	}
@@ -101,9 +69,9 @@ func own(f logout.Filter, client identity.Client) logout.Filter {
 func (h *Deliveries) read(c echo.Context, names []string) (url.Values, parameters, error) {
 	if c.Request().Method == http.MethodGet {
 		q := c.QueryParams()
-		for _, secret := range clientParameters[1:] {
-			if q.Has(secret) {
-				return nil, nil, invalidRequest("The parameter %s must never stand in an address; authenticate by Basic, by an access token, or by POST.", secret)
+		for _, name := range secretParameters {
+			if q.Has(name) {
+				return nil, nil, invalidRequest("The parameter %s must not be sent in the URL; authenticate by the Authorization header, or by POST.", name)
 			}
 		}
 		return q, parameters{}, nil
@@ -126,7 +94,7 @@ func (h *Deliveries) Show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := h.client(c, p)
+	client, err := h.Events.client(c, p)
 	if err != nil {
 		return err
 	}
@@ -148,7 +116,7 @@ func (h *Deliveries) Redeliver(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := h.client(c, p)
+	client, err := h.Events.client(c, p)
 	if err != nil {
 		return err
 	}
