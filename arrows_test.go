@@ -41,12 +41,15 @@ var arrows = map[string][]string{
 	"database":              {"migrations"},
 	"database/databasetest": {"database"},
 
-	"demo":       {"rp"},
-	"rp":         {},
-	"config":     {},
-	"templates":  {},
-	"static":     {},
-	"migrations": {},
+	"demo":      {"rp"},
+	"rp":        {},
+	"rp/rptest": {"rp"},
+	// The database is the application's, and the interface is met by shape.
+	"rp/sqlstore": {},
+	"config":      {},
+	"templates":   {},
+	"static":      {},
+	"migrations":  {},
 
 	// They examine the program from outside.
 	"bench":        {"bench/driver", "database"}, // what would take hours to bring about is written there
