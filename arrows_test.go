@@ -52,6 +52,9 @@ var arrows = map[string][]string{
 	"static":      {},
 	"migrations":  {},
 
+	"examples/minimal-rp": {"rp"},
+	"examples/extension":  {"logout", "logout/logoutstore", "database"},
+
 	// They examine the program from outside.
 	"bench":        {"bench/driver", "database"}, // what would take hours to bring about is written there
 	"bench/driver": {},
