@@ -158,19 +158,9 @@ func (b *Bearer) introspect(ctx context.Context, token string) (*introspection, 
 	if document.IntrospectionEndpoint == "" {
 		return nil, errors.New("rp: the provider publishes no introspection_endpoint")
 	}
-	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
-	basic := document.authMethod(b.kit.cfg.AuthMethod, b.kit.cfg.ClientSecret) == AuthBasic
-	if !basic {
-		form.Set("client_id", b.kit.cfg.ClientID)
-		form.Set("client_secret", b.kit.cfg.ClientSecret)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, document.IntrospectionEndpoint, strings.NewReader(form.Encode()))
+	req, err := b.kit.authenticated(ctx, document, document.IntrospectionEndpoint, url.Values{"token": {token}, "token_type_hint": {"access_token"}})
 	if err != nil {
 		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if basic { // form-encoded first (RFC 6749, 2.3.1)
-		req.SetBasicAuth(url.QueryEscape(b.kit.cfg.ClientID), url.QueryEscape(b.kit.cfg.ClientSecret))
 	}
 	var claims claimSet
 	if err := doJSON(b.kit.client, req, &claims); err != nil {

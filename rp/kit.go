@@ -239,6 +239,24 @@ func (k *Kit) oauth(document *metadata) *oauth2.Config {
 	}
 }
 
+// authenticated returns a POST of form by this client (RFC 6749, 2.3.1).
+func (k *Kit) authenticated(ctx context.Context, document *metadata, address string, form url.Values) (*http.Request, error) {
+	basic := document.authMethod(k.cfg.AuthMethod, k.cfg.ClientSecret) == AuthBasic
+	if !basic {
+		form.Set("client_id", k.cfg.ClientID)
+		form.Set("client_secret", k.cfg.ClientSecret)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if basic { // form-encoded first
+		req.SetBasicAuth(url.QueryEscape(k.cfg.ClientID), url.QueryEscape(k.cfg.ClientSecret))
+	}
+	return req, nil
+}
+
 // ownParams are the authorization parameters that the kit sets itself.
 var ownParams = []string{
 	"response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
