@@ -36,6 +36,9 @@ func npmInstall(t *testing.T, folder string, files ...string) string {
 	for _, name := range append([]string{"package.json", "package-lock.json"}, files...) {
 		content, err := os.ReadFile(filepath.Join(folder, name))
 		if err == nil {
+			err = os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700)
+		}
+		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), content, 0o600)
 		}
 		if err != nil {
@@ -52,14 +55,14 @@ func npmInstall(t *testing.T, folder string, files ...string) string {
 	return dir
 }
 
-// nodeProvider starts node-oidc-provider with one client and returns its issuer.
-func nodeProvider(t *testing.T, dir string, client object) string {
+// startNode starts a script that prints its address when it is ready and ends with its input, and returns that address.
+func startNode(t *testing.T, dir, script string, argument object) string {
 	t.Helper()
-	config, err := json.Marshal(client)
+	config, err := json.Marshal(argument)
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := exec.CommandContext(t.Context(), "node", "server.mjs", string(config)) //nolint:gosec // our own script
+	node := exec.CommandContext(t.Context(), "node", script, string(config)) //nolint:gosec // our own script
 	node.Dir = dir
 	in, err := node.StdinPipe()
 	if err != nil {
@@ -83,7 +86,7 @@ func nodeProvider(t *testing.T, dir string, client object) string {
 	})
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() {
-		t.Fatal("node-oidc-provider did not start: " + complaints.String())
+		t.Fatal(script + " did not start: " + complaints.String())
 	}
 	return lines.Text()
 }
@@ -119,7 +122,7 @@ func TestNodeOIDCProvider(t *testing.T) {
 				"post_logout_redirect_uris": []string{app.URL + "/auth/logged-out"}, "token_endpoint_auth_method": test.method,
 				"backchannel_logout_uri": app.URL + "/auth/backchannel-logout", "backchannel_logout_session_required": test.withSID,
 			}
-			issuer := nodeProvider(t, dir, client)
+			issuer := startNode(t, dir, "server.mjs", client)
 			app.settle(t, rp.Config{Issuer: issuer, ClientID: "shop", ClientSecret: "a secret: with+/% in it", AuthMethod: test.method})
 
 			// Two browsers of one person.
