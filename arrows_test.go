@@ -17,7 +17,7 @@ const module = "github.com/exeunt-id/exeunt"
 // Everything else is forbidden. A new package needs a row; CONTRIBUTING.md explains the rooms.
 var arrows = map[string][]string{
 	"":    {"cli"},
-	"cli": {"config", "provider", "provider/audit", "provider/identity", "provider/mail", "logout", "logout/logoutstore", "database", "demo"},
+	"cli": {"config", "provider", "provider/audit", "provider/identity", "provider/mail", "logout", "logout/logoutstore", "database", "demo", "doctor"},
 
 	"provider": {
 		"provider/protocol", "provider/web", "provider/console", "provider/signout", "provider/browser", "provider/identity", "provider/store", "provider/signing",
@@ -48,12 +48,19 @@ var arrows = map[string][]string{
 	"database":              {"migrations"},
 	"database/databasetest": {"database"},
 
-	"demo":       {"rp"},
-	"rp":         {},
-	"config":     {},
-	"templates":  {},
-	"static":     {},
-	"migrations": {},
+	"demo":      {"rp"},
+	"doctor":    {},
+	"rp":        {},
+	"rp/rptest": {"rp"},
+	// The database is the application's, and the interface is met by shape.
+	"rp/sqlstore": {},
+	"config":      {},
+	"templates":   {},
+	"static":      {},
+	"migrations":  {},
+
+	"examples/minimal-rp": {"rp"},
+	"examples/extension":  {"logout", "logout/logoutstore", "database"},
 
 	// They examine the program from outside.
 	"bench":        {"bench/driver", "database"}, // what would take hours to bring about is written there

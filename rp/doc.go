@@ -1,7 +1,22 @@
 // Package rp makes a relying party leave when its OpenID Provider says so.
 //
-// It receives OpenID Connect Back-Channel Logout 1.0 tokens from any
-// conformant provider and needs nothing but net/http and a JOSE library:
+// It works with any OpenID Provider, and needs nothing but net/http, a JOSE
+// library and golang.org/x/oauth2. Most applications want the whole [Kit]:
+// login, session, and every kind of logout.
+//
+//	kit, err := rp.New(rp.Config{
+//		Issuer:       "https://id.example.com",
+//		ClientID:     "shop",
+//		ClientSecret: secret,
+//		BaseURL:      "https://shop.example.com",
+//	})
+//	...
+//	mux.Handle("/auth/", kit)
+//	mux.Handle("/account/", kit.Middleware(account)) // rp.UserFrom(r.Context())
+//
+// An application that has its own login takes the back channel alone. It
+// receives OpenID Connect Back-Channel Logout 1.0 tokens from any conformant
+// provider:
 //
 //	verifier, err := rp.NewLogoutTokenVerifier(rp.VerifierConfig{
 //		Issuer:   "https://id.example.com",
@@ -38,7 +53,21 @@
 //
 // # Several processes
 //
-// [MemoryReplays] and [Tombstones] live in one process. An application that
-// runs in several implements [ReplayStore] over its database, with End in the
-// same transaction, and keeps its tombstones beside its sessions.
+// [MemoryStore], [MemoryReplays] and [Tombstones] live in one process. A Kit of
+// several instances shares a [Store]: package sqlstore has one for a database,
+// [FromSCS] takes any store of alexedwards/scs, and package rptest has the suite
+// for your own. Without a Kit, implement [ReplayStore] over your database, with
+// End in the same transaction, and keep tombstones beside your sessions.
+//
+// # What a Kit keeps
+//
+//	session:  one login, under the hash of its cookie, encrypted with a key derived from it
+//	ended:    what has ended: by sid or, for tokens without one, by subject
+//	sid:      which sids this application has seen, for the front channel
+//	state:    which logins were finished, so that none is finished twice
+//	jti:      which logout tokens did their work
+//
+// An ended session is not searched for and removed. It is marked, and every
+// request asks for the mark: one write ends any number of sessions on any
+// number of instances, and a login that comes too late finds the mark too.
 package rp

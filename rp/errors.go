@@ -1,11 +1,12 @@
 package rp
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
 
-// Check names one check on a logout token.
+// Check names one check on a logout token or an ID token.
 type Check string
 
 // The checks, in the order in which they are made.
@@ -14,7 +15,7 @@ const (
 	CheckSize      Check = "size"      // not longer than 16 KiB
 	CheckAlg       Check = "alg"       // among the configured algorithms
 	CheckForm      Check = "form"      // a compact JWS with one signature
-	CheckTyp       Check = "typ"       // absent or logout+jwt
+	CheckTyp       Check = "typ"       // absent or that of the token expected
 	CheckCrit      Check = "crit"      // no critical header parameters
 	CheckKey       Check = "kid"       // a key of the provider
 	CheckSignature Check = "signature" // made with that key
@@ -26,11 +27,18 @@ const (
 	CheckJti       Check = "jti"       // present, and (at the endpoint) not received before
 	CheckEvents    Check = "events"    // contains the logout event
 	CheckSubject   Check = "sub_sid"   // sub or sid present
-	CheckNonce     Check = "nonce"     // absent
+	CheckNonce     Check = "nonce"     // absent; in an ID token, that of the request
 )
 
-// TokenError says that a logout token is refused for good: sending the same
-// token again cannot succeed. The endpoint answers it with 400.
+// The checks that only ID tokens undergo.
+const (
+	CheckAzp      Check = "azp"       // the client, where there are several audiences
+	CheckAuthTime Check = "auth_time" // recent enough, where max_age was asked for
+	CheckAtHash   Check = "at_hash"   // absent or that of the access token
+)
+
+// TokenError says that a logout token, or an ID token, is refused for good:
+// sending the same token again cannot succeed. The endpoint answers it with 400.
 type TokenError struct {
 	// Check is the check that the token did not pass.
 	Check Check
@@ -38,15 +46,17 @@ type TokenError struct {
 	// contains no secret and only characters that RFC 6749, section 5.2, allows
 	// in an error_description.
 	Reason string
+
+	kind string // what was refused; a logout token, unless it says otherwise
 }
 
 // Error returns the check and the reason.
 func (e *TokenError) Error() string {
-	return "rp: logout token refused by check " + string(e.Check) + ": " + e.Reason
+	return "rp: " + cmp.Or(e.kind, "logout token") + " refused by check " + string(e.Check) + ": " + e.Reason
 }
 
-// TemporaryError says that a logout token could not be judged now, although
-// nothing is known to be wrong with it. The endpoint answers it with 503.
+// TemporaryError says that a token could not be judged now, although nothing is
+// known to be wrong with it. The endpoint answers it with 503.
 type TemporaryError struct {
 	// Reason says what could not be done.
 	Reason string

@@ -5,9 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -26,8 +24,6 @@ const (
 	fetchTimeout = 8 * time.Second
 	// failurePause is how long a failed fetch is not repeated.
 	failurePause = time.Second
-	// maxDocumentBytes bounds the discovery document and the key set.
-	maxDocumentBytes = 1 << 20
 )
 
 // keySet is the provider's published keys, fetched when they are needed.
@@ -135,27 +131,16 @@ func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 	defer cancel()
 	jwksURI := k.jwksURI
 	if jwksURI == "" {
-		var document struct {
-			Issuer  string `json:"issuer"`
-			JWKSURI string `json:"jwks_uri"`
-		}
-		address := strings.TrimSuffix(k.issuer, "/") + "/.well-known/openid-configuration"
-		if err := k.get(ctx, address, &document); err != nil {
+		metadata, err := discover(ctx, k.client, k.issuer)
+		if err != nil {
 			return nil, err
 		}
-		// Without this another provider's keys could be slipped in (OpenID Connect Discovery 1.0, 4.3).
-		if document.Issuer != k.issuer {
-			return nil, fmt.Errorf("%s names the issuer %q, not %q: correct VerifierConfig.Issuer", address, document.Issuer, k.issuer)
-		}
-		if strings.HasPrefix(k.issuer, "https://") && !strings.HasPrefix(document.JWKSURI, "https://") {
-			return nil, fmt.Errorf("%s has the jwks_uri %q, which is not https", address, document.JWKSURI)
-		}
-		jwksURI = document.JWKSURI
+		jwksURI = metadata.JWKSURI
 	}
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if err := k.get(ctx, jwksURI, &set); err != nil {
+	if err := getJSON(ctx, k.client, jwksURI, &set); err != nil {
 		return nil, err
 	}
 	var keys []jose.JSONWebKey
@@ -171,34 +156,6 @@ func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 		return nil, fmt.Errorf("%s has no usable key", jwksURI)
 	}
 	return keys, nil
-}
-
-// get reads the JSON document at address into document.
-func (k *keySet) get(ctx context.Context, address string, document any) (err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Accept", "application/json")
-	res, err := k.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, res.Body.Close()) }()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s answered %s", address, res.Status)
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxDocumentBytes+1))
-	if err != nil {
-		return fmt.Errorf("GET %s: %w", address, err)
-	}
-	if len(body) > maxDocumentBytes {
-		return fmt.Errorf("GET %s answered more than %d bytes", address, maxDocumentBytes)
-	}
-	if err := json.Unmarshal(body, document); err != nil {
-		return fmt.Errorf("GET %s did not answer the expected JSON: %w", address, err)
-	}
-	return nil
 }
 
 // fits reports whether key may have made a signature with alg: meant for

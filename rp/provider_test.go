@@ -53,6 +53,8 @@ type provider struct {
 
 	mu   sync.Mutex
 	keys []any // JSON of each published key
+
+	op *openProvider // nil where logout tokens are all that matters
 }
 
 // newProvider starts a provider that publishes the keys under the kids "RS256", "ES256" and "EdDSA".
@@ -72,12 +74,18 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case p.down.Load():
 		http.Error(w, "down", http.StatusInternalServerError)
 	case r.URL.Path == "/.well-known/openid-configuration":
-		writeJSON(w, map[string]string{"issuer": p.URL, "jwks_uri": p.URL + "/keys"})
+		document := object{"issuer": p.URL, "jwks_uri": p.URL + "/keys"}
+		if p.op != nil {
+			p.op.describe(document)
+		}
+		writeJSON(w, document)
 	case r.URL.Path == "/keys":
 		p.fetches.Add(1)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		writeJSON(w, map[string]any{"keys": p.keys})
+	case p.op != nil:
+		p.op.ServeHTTP(w, r)
 	default:
 		http.NotFound(w, r)
 	}

@@ -28,14 +28,14 @@ type ReplayStore interface {
 // concurrent use and holds no lock while end runs.
 type MemoryReplays struct {
 	mu      sync.Mutex
-	seen    *expiring
+	seen    *expiring[struct{}]
 	running map[string]chan struct{} // closed when that end has returned
 }
 
 // NewMemoryReplays returns a store that remembers at most limit tokens (0 means
 // 100,000) and forgets the oldest of more. now is the clock; nil means time.Now.
 func NewMemoryReplays(limit int, now func() time.Time) *MemoryReplays {
-	return &MemoryReplays{seen: newExpiring(limit, now), running: make(map[string]chan struct{})}
+	return &MemoryReplays{seen: newExpiring[struct{}](limit, now), running: make(map[string]chan struct{})}
 }
 
 // Once implements [ReplayStore]. A second call with a key whose end is running
@@ -62,7 +62,7 @@ func (m *MemoryReplays) Once(ctx context.Context, key string, until time.Time, e
 		defer m.mu.Unlock()
 		delete(m.running, key)
 		if succeeded {
-			m.seen.put(key, until, time.Time{})
+			m.seen.put(key, until, struct{}{})
 		}
 		close(done)
 	}()
@@ -85,4 +85,32 @@ func (m *MemoryReplays) claim(key string, done chan struct{}) (running chan stru
 	}
 	m.running[key] = done
 	return nil, nil
+}
+
+// StoreReplays is a [ReplayStore] over a [Store], for an application of several
+// instances. The ends that it is given must be idempotent, as marking a
+// tombstone is: two instances that receive one token in the same moment may
+// both run it, and one of them then says ErrReplayed.
+type StoreReplays struct{ store raisingStore }
+
+// NewStoreReplays returns a ReplayStore that keeps its keys in store.
+func NewStoreReplays(store Store) *StoreReplays { return &StoreReplays{withRaise(store)} }
+
+// Once implements [ReplayStore]. The key is written after end has succeeded, so
+// that a failure between the two leads to a retry and never to a lost logout.
+func (s *StoreReplays) Once(ctx context.Context, key string, until time.Time, end func(context.Context) error) error {
+	key = storeKey("jti", key)
+	if _, found, err := s.store.Get(ctx, key); err != nil {
+		return err
+	} else if found {
+		return ErrReplayed
+	}
+	if err := end(ctx); err != nil {
+		return err
+	}
+	raised, err := s.store.Raise(ctx, key, []byte{1}, until)
+	if err == nil && !raised {
+		err = ErrReplayed
+	}
+	return err
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -51,7 +50,8 @@ type VerifierConfig struct {
 	// JWKSURI is where the provider publishes its keys. Defaults to the jwks_uri
 	// of the provider's discovery document, read when the first token arrives.
 	JWKSURI string
-	// HTTPClient fetches discovery and keys. Defaults to a client that follows no redirects.
+	// HTTPClient fetches discovery and keys. Defaults to one that gives up after
+	// ten seconds and follows no redirects.
 	HTTPClient *http.Client
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
@@ -89,14 +89,14 @@ var asymmetric = []jose.SignatureAlgorithm{
 //
 // The error names the field of cfg that is missing or wrong.
 func NewLogoutTokenVerifier(cfg VerifierConfig) (*LogoutTokenVerifier, error) {
-	if err := checkURL("Issuer", cfg.Issuer); err != nil {
+	if err := checkURL("VerifierConfig.Issuer", cfg.Issuer); err != nil {
 		return nil, err
 	}
 	if cfg.ClientID == "" {
 		return nil, errors.New("rp: VerifierConfig.ClientID is empty: set the client id that the provider gave this application")
 	}
 	if cfg.JWKSURI != "" {
-		if err := checkURL("JWKSURI", cfg.JWKSURI); err != nil {
+		if err := checkURL("VerifierConfig.JWKSURI", cfg.JWKSURI); err != nil {
 			return nil, err
 		}
 	}
@@ -123,11 +123,7 @@ func NewLogoutTokenVerifier(cfg VerifierConfig) (*LogoutTokenVerifier, error) {
 	if v.now == nil {
 		v.now = time.Now
 	}
-	client := cfg.HTTPClient
-	if client == nil {
-		client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	}
-	v.keys = newKeySet(cfg.Issuer, cfg.JWKSURI, client, v.now, orDefault(cfg.RefetchInterval, 10*time.Second))
+	v.keys = newKeySet(cfg.Issuer, cfg.JWKSURI, clientOr(cfg.HTTPClient), v.now, orDefault(cfg.RefetchInterval, 10*time.Second))
 	return v, nil
 }
 
@@ -139,51 +135,11 @@ func NewLogoutTokenVerifier(cfg VerifierConfig) (*LogoutTokenVerifier, error) {
 // [*TemporaryError] if the provider's keys could not be fetched, in which case
 // nothing is known about the token.
 func (v *LogoutTokenVerifier) Verify(ctx context.Context, raw string) (*LogoutToken, error) {
-	// 1. Size: before anything is decoded.
-	if len(raw) > maxTokenBytes {
-		return nil, refuse(CheckSize, "the token has %d bytes, more than %d", len(raw), maxTokenBytes)
-	}
-
-	// 2. Form and algorithm: the compact serialization, which has exactly one
-	// signature, made with an allowed alg, never none (2.6 step 3; RFC 7515, 7.1).
-	jws, err := jose.ParseSignedCompact(raw, v.algorithms)
-	if unexpected := (*jose.ErrUnexpectedSignatureAlgorithm)(nil); errors.As(err, &unexpected) {
-		return nil, refuse(CheckAlg, "alg is '%s', expected one of %v", shown(string(unexpected.Got)), v.algorithms)
-	}
-	if err != nil {
-		return nil, refuse(CheckForm, "the token is not a JWS in compact serialization with one signature")
-	}
-	header := jws.Signatures[0].Protected
-
-	// 3. typ: explicit typing if the provider does it; older ones send none
-	// (2.4; RFC 8725, 3.11; RFC 7515, 4.1.9 on case and the omitted "application/").
-	if typ, present := header.ExtraHeaders[jose.HeaderType]; present && !isLogoutType(typ) {
-		return nil, refuse(CheckTyp, "typ is '%s', expected logout+jwt or none", shown(fmt.Sprint(typ)))
-	}
-
-	// 4. crit: a header that must be understood, and no such is defined here (RFC 7515, 4.1.11).
-	if _, present := header.ExtraHeaders["crit"]; present {
-		return nil, refuse(CheckCrit, "crit names header parameters that logout tokens do not use")
-	}
-
-	// 5. Key: by kid from the provider's published set, refetched once when the kid is unknown.
-	keys, err := v.keys.find(ctx, header.KeyID, jose.SignatureAlgorithm(header.Algorithm))
+	// 1-6. Size, form, algorithm, typ, crit, key and signature: see open. typ is
+	// logout+jwt if the provider types its tokens; older ones send none (2.4; 2.6 steps 2 and 3).
+	claims, err := v.open(ctx, raw, "logout+jwt", "")
 	if err != nil {
 		return nil, err
-	}
-	if len(keys) == 0 {
-		return nil, refuse(CheckKey, "no single key of the provider fits kid '%s' and alg %s", shown(header.KeyID), header.Algorithm)
-	}
-
-	// 6. Signature (2.6 step 2; OpenID Connect Core 1.0, 3.1.3.7 step 6).
-	payload, err := verifyAny(jws, keys)
-	if err != nil {
-		return nil, refuse(CheckSignature, "the signature does not verify with the key '%s'", shown(header.KeyID))
-	}
-
-	claims, err := parseClaims(payload)
-	if err != nil {
-		return nil, refuse(CheckClaims, "the payload is not one JSON object with distinct members")
 	}
 	token := &LogoutToken{}
 
@@ -257,29 +213,11 @@ func (v *LogoutTokenVerifier) acceptedUntil(token *LogoutToken) time.Time {
 	return until.Add(v.skew)
 }
 
-// isLogoutType reports whether a typ header means a logout token.
-func isLogoutType(typ any) bool {
-	name, ok := typ.(string)
-	name = strings.ToLower(name)
-	return ok && strings.TrimPrefix(name, "application/") == "logout+jwt"
-}
-
-// verifyAny returns the payload if one of keys made the signature. There are
-// several only if a provider publishes one kid twice.
-func verifyAny(jws *jose.JSONWebSignature, keys []jose.JSONWebKey) (payload []byte, err error) {
-	for _, key := range keys {
-		if payload, err = jws.Verify(key.Key); err == nil {
-			return payload, nil
-		}
-	}
-	return nil, err
-}
-
 // checkURL returns an error that names field unless value is an absolute http or https URL.
 func checkURL(field, value string) error {
 	u, err := url.Parse(value)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Fragment != "" {
-		return fmt.Errorf("rp: VerifierConfig.%s is %q: set an absolute https URL without a fragment", field, value)
+		return fmt.Errorf("rp: %s is %q: set an absolute https URL without a fragment", field, value)
 	}
 	return nil
 }

@@ -1,0 +1,88 @@
+package rp_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/exeunt-id/exeunt/doctor"
+)
+
+// The kit for Node: its own tests, its types, and the doctor's examination of both kinds of server.
+func TestNodeKit(t *testing.T) {
+	var files []string
+	for _, pattern := range []string{"src/*", "test/*"} {
+		found, err := filepath.Glob(filepath.Join("node", pattern))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		for _, file := range found {
+			files = append(files, filepath.Join(filepath.Base(filepath.Dir(file)), filepath.Base(file)))
+		}
+	}
+	dir := npmInstall(t, "node", files...)
+	for name, args := range map[string][]string{
+		"tests": {"node", "--test", "test/kit.test.js"}, "types": {"npm", "run", "-s", "types"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			command := exec.CommandContext(t.Context(), args[0], args[1:]...) //nolint:gosec // our own
+			command.Dir = dir
+			if output, err := command.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, output)
+			}
+		})
+	}
+	for _, style := range []string{"express", "fetch"} {
+		t.Run(style, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(nil)
+			issuer := "http://" + server.Listener.Addr().String()
+			provider, err := doctor.NewProvider(doctor.ProviderConfig{Issuer: issuer, ClientID: "shop", ClientSecret: "secret"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			server.Config.Handler = provider
+			server.Start()
+			t.Cleanup(server.Close)
+			app := startNode(t, dir, filepath.Join(dir, "test", "app.mjs"), object{"style": style, "issuer": issuer})
+			report, err := doctor.Drive(t.Context(), provider, doctor.DriveConfig{
+				Backchannel: app + "/auth/backchannel-logout", Login: app + "/auth/login", Page: app + "/page", Logout: app + "/auth/logout",
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var odd []string
+			for _, f := range report.Findings {
+				if f.Verdict != doctor.Pass && f.Name != "time" { // how fast a loaded machine is says nothing here
+					odd = append(odd, f.Name)
+				}
+			}
+			if len(odd) > 0 || !slices.ContainsFunc(report.Findings, func(f doctor.Finding) bool { return f.Name == "overtaken" }) {
+				var text bytes.Buffer
+				_, _ = report.WriteTo(&text)
+				t.Errorf("found %q\n%s", odd, text.String())
+			}
+		})
+	}
+}
+
+// The script for open tabs is one; the package for Node has a copy because npm publishes its folder alone.
+func TestNodeKitScript(t *testing.T) {
+	ours, err1 := os.ReadFile("live.js")
+	theirs, err2 := os.ReadFile("node/src/live.browser.js")
+	if err1 != nil || err2 != nil || !bytes.Equal(ours, theirs) {
+		t.Errorf("rp/live.js and rp/node/src/live.browser.js differ: %v, %v; copy the first over the second", err1, err2)
+	}
+	var manifest struct{ Dependencies map[string]string }
+	content, err := os.ReadFile("node/package.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(content, &manifest); err != nil || len(manifest.Dependencies) != 2 {
+		t.Errorf("dependencies %v, %v; want jose and openid-client", manifest.Dependencies, err)
+	}
+}
