@@ -52,7 +52,7 @@ type clientPage struct {
 	Tally               []tallied
 	Recent              []deliveryRow
 	All, Untold         string // addresses
-	Failing             string
+	Again               string // address that tells again what was not told
 	HourMedian, HourP95 string
 }
 
@@ -165,7 +165,7 @@ func (h *Console) Client(c echo.Context) error {
 	}
 	page := clientPage{
 		clientRow: row, All: address(pathDeliveries, nil, "client_id", id), Untold: address(pathDeliveries, nil, "client_id", id, "state", "untold"),
-		Failing: address(pathRedeliver, nil, "client_id", id, "state", "failed"),
+		Again: address(pathRedeliver, nil, "client_id", id, "state", "untold"),
 	}
 	if !row.Gone {
 		if page.Client, err = h.Clients.Client(ctx, id); err != nil {

@@ -157,9 +157,7 @@ func (h *Console) trouble(ctx context.Context) ([]troubled, int, error) {
 		if breaker, open := o.Breaker(); open {
 			t.BreakerSince, t.BreakerReason, t.NextProbe = h.at(breaker.Since), breaker.Reason, h.at(breaker.NextProbe)
 		}
-		if t.Failed > 0 {
-			t.Again = address(pathRedeliver, nil, "client_id", o.ClientID, "state", "failed")
-		}
+		t.Again = address(pathRedeliver, nil, "client_id", o.ClientID, "state", "untold")
 		list = append(list, t)
 	}
 	return list, more, nil
