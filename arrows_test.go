@@ -20,13 +20,14 @@ var arrows = map[string][]string{
 	"cli": {"config", "provider", "provider/audit", "provider/identity", "provider/mail", "logout", "logout/logoutstore", "database", "demo"},
 
 	"provider": {
-		"provider/protocol", "provider/web", "provider/signout", "provider/browser", "provider/identity", "provider/store", "provider/signing",
+		"provider/protocol", "provider/web", "provider/console", "provider/signout", "provider/browser", "provider/identity", "provider/store", "provider/signing",
 		"provider/alert", "provider/audit", "provider/mail", "provider/metrics",
 		"logout", "logout/logoutstore", "database", "templates", "static",
 	},
 	// The two kinds of endpoints meet only by URL. Neither knows how anything is stored.
 	"provider/protocol": {"provider/audit", "provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/web":      {"provider/audit", "provider/signout", "provider/browser", "provider/identity", "logout"},
+	"provider/console":  {"provider/audit", "provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/signout":  {"provider/browser", "logout"},
 	"provider/store":    {"provider/alert", "provider/audit", "provider/mail", "provider/metrics", "provider/identity", "provider/signing", "logout", "logout/logoutstore", "database"},
 	"provider/audit":    {"logout"},

@@ -100,6 +100,10 @@ func (l *load) endure(ctx context.Context, t trouble, other *driver.Sink, figure
 	if err := t.end(); err != nil {
 		return err
 	}
+	// The next round must not wait for the next probe.
+	if _, err := l.exeunt(ctx, "delivery", "retry", "--client", l.clients[len(l.clients)-1].ID); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if _, err := other.Await(ctx, l.o.sessions); err != nil {

@@ -7,14 +7,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/exeunt-id/exeunt/config"
+	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/provider/audit"
+	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
 func deliveryCommand() *command {
@@ -27,7 +30,7 @@ func deliveryCommand() *command {
 }
 
 // withLedger runs fn on the deliveries of the configured database.
-func withLedger(ctx context.Context, path string, env Env, fn func(logout.Ledger, *config.Config) error) (err error) {
+func withLedger(ctx context.Context, path string, env Env, fn func(*logoutstore.Store, *database.DB, *config.Config) error) (err error) {
 	cfg, err := loadConfig(path, env)
 	if err != nil {
 		return err
@@ -37,38 +40,55 @@ func withLedger(ctx context.Context, path string, env Env, fn func(logout.Ledger
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return fn(logoutstore.New(db), cfg)
-}
-
-// deliveryStates are the values of --state, in the order of a delivery's life.
-var deliveryStates = []logout.State{
-	logout.StatePending, logout.StateRetrying, logout.StateDelivered, logout.StateRejected, logout.StateDead, logout.StateUnconfirmed,
-	logout.StateUnreachable, logout.StateSuperseded,
+	return fn(logoutstore.New(db), db, cfg)
 }
 
 // selection is what the flags of a command choose deliveries by.
-type selection struct{ client, state, since, logoutID string }
+type selection struct {
+	client, state, channel, cause, session, user, logoutID, since, until, text string
+}
 
 func (s *selection) define(flags *flag.FlagSet, states []logout.State) {
 	flags.StringVar(&s.client, "client", "", "only those to the app with this `CLIENT_ID`")
-	flags.StringVar(&s.state, "state", "", "only those in this `STATE`: "+stateNames(states))
-	flags.StringVar(&s.since, "since", "", "only those since `TIME`: a duration such as 24h, a date such as 2006-01-02, or 2006-01-02T15:04:05Z")
+	flags.StringVar(&s.state, "state", "", "only those in this `STATE`, or in one of several, separated by commas: "+stateNames(states))
+	flags.StringVar(&s.channel, "channel", "", "only those through this `CHANNEL`, such as backchannel")
+	flags.StringVar(&s.cause, "cause", "", "only those of logouts for this `CAUSE`, such as admin")
+	flags.StringVar(&s.user, "user", "", "only those about this `USER`, by name or subject")
+	flags.StringVar(&s.session, "session", "", "only those about the session with this `ID`")
 	flags.StringVar(&s.logoutID, "logout", "", "only those of the logout with this `ID`")
+	flags.StringVar(&s.since, "since", "", "only those since `TIME`: a duration such as 24h, a date such as 2006-01-02, or 2006-01-02T15:04:05Z")
+	flags.StringVar(&s.until, "until", "", "only those before `TIME`")
+	flags.StringVar(&s.text, "error", "", "only those whose last error contains `TEXT`")
 }
 
-// filter checks the flags. states are the ones allowed, now is what a duration counts back from.
+// filter checks the flags. states are the ones allowed, now is what a duration counts back from. The user is still to be looked up.
 func (s *selection) filter(states []logout.State, now time.Time) (logout.Filter, error) {
-	f := logout.Filter{ClientID: s.client, State: logout.State(s.state), LogoutID: s.logoutID}
-	if f.State != "" && !slices.Contains(states, f.State) {
-		return f, usagef("--state %q is not possible here; use one of %s", s.state, stateNames(states))
+	for state := range strings.SplitSeq(s.state, ",") {
+		if state != "" && !slices.Contains(states, logout.State(state)) {
+			return logout.Filter{}, usagef("--state %q is not possible here; use one of %s", state, stateNames(states))
+		}
 	}
-	var err error
-	f.Since, err = parseSince(s.since, now)
-	return f, err
+	f, err := logout.ParseFilter(url.Values{
+		"client_id": {s.client}, "state": {s.state}, "channel": {s.channel}, "cause": {s.cause}, "session_id": {s.session}, "sub": {s.user},
+		"logout_id": {s.logoutID}, "since": {s.since}, "until": {s.until}, "error": {s.text},
+	}, now)
+	if err != nil {
+		return f, usagef("--%s", err)
+	}
+	return f, nil
 }
 
-func parseSince(s string, now time.Time) (time.Time, error) {
-	return parseTime("--since", s, now)
+// subject replaces the name of a user by what deliveries know them by. Somebody who is gone can still be named by subject.
+func (s *selection) subject(f *logout.Filter, find func(name string) (identity.User, error)) error {
+	if s.user == "" {
+		return nil
+	}
+	user, err := find(s.user)
+	if errors.Is(err, identity.ErrNoUser) {
+		return nil
+	}
+	f.Subject = user.ID
+	return err
 }
 
 // parseTime reads a flag's time. The empty text is the zero time.
@@ -86,57 +106,6 @@ func stateNames(states []logout.State) string {
 		names[i] = string(s)
 	}
 	return strings.Join(names, ", ")
-}
-
-// deliveryLine is a delivery as --json prints it.
-type deliveryLine struct {
-	ID         string        `json:"id"`
-	LogoutID   string        `json:"logout_id"`
-	EventID    string        `json:"event_id"` // the same for all channels
-	Event      string        `json:"event"`
-	ClientID   string        `json:"client_id"`
-	Channel    string        `json:"channel"`
-	State      string        `json:"state"`
-	ByPull     bool          `json:"by_pull,omitempty"` // delivered: the app came and acknowledged it
-	Cause      string        `json:"cause"`
-	SessionID  string        `json:"session_id"`
-	SID        string        `json:"sid"`
-	Subject    string        `json:"sub"`
-	Attempts   int           `json:"attempts"`
-	CreatedAt  time.Time     `json:"created_at"`
-	NextAt     time.Time     `json:"next_at,omitzero"` // while it is pending or retrying
-	GiveUpAt   time.Time     `json:"give_up_at,omitzero"`
-	SettledAt  time.Time     `json:"settled_at,omitzero"`
-	LastStatus int           `json:"last_status,omitempty"`
-	LastError  string        `json:"last_error,omitempty"`
-	Tries      []attemptLine `json:"tries,omitempty"` // of `delivery show`
-}
-
-type attemptLine struct {
-	Number     int       `json:"number"`
-	At         time.Time `json:"at"`
-	DurationMS int64     `json:"duration_ms"`
-	Status     int       `json:"status,omitempty"`
-	Snippet    string    `json:"snippet,omitempty"`
-	Error      string    `json:"error,omitempty"`
-	State      string    `json:"state"`
-}
-
-func newDeliveryLine(d logout.Delivery, attempts ...logout.Attempt) deliveryLine {
-	line := deliveryLine{
-		ID: d.ID, LogoutID: d.LogoutID, EventID: d.EventID, Event: d.EventType(), ByPull: d.Pulled, ClientID: d.ClientID, Channel: string(d.Channel), State: string(d.State), Cause: string(d.Cause),
-		SessionID: d.SessionID, SID: d.SID, Subject: d.Subject, Attempts: d.Attempts, CreatedAt: d.CreatedAt, SettledAt: d.SettledAt,
-		LastStatus: d.LastStatus, LastError: d.LastError,
-	}
-	if !d.State.Final() {
-		line.NextAt, line.GiveUpAt = d.NextAt, d.GiveUpAt
-	}
-	for _, a := range attempts {
-		line.Tries = append(line.Tries, attemptLine{
-			Number: a.Number, At: a.At, DurationMS: a.Duration.Milliseconds(), Status: a.Status, Snippet: a.Snippet, Error: a.Error, State: string(a.State),
-		})
-	}
-	return line
 }
 
 // writeJSON prints each value on a line.

@@ -118,6 +118,12 @@ func TestDelivery(t *testing.T) {
 				"--limit 2":          2,
 				"--client shop --limit 1 --since 2000-01-02T15:04:05Z": 1,
 				"--logout " + l.logoutID + " --state delivered":        1,
+				"--state dead,retrying":                                2,
+				"--channel backchannel --cause redirect --until 23h":   3,
+				"--until 25h":                  0,
+				"--user alice --error REFUSED": 1,
+				"--user nobody":                0,
+				"--session x":                  0,
 			} {
 				if got := l.list(t, strings.Fields(flags)...); len(got) != want {
 					t.Errorf("list %s: %v, want %d", flags, got, want)
@@ -150,6 +156,7 @@ func TestDelivery(t *testing.T) {
 			}
 			run(t, l.environ, "delivery", "retry", l.ids["payroll"], l.ids["wiki"]).check(t, 0, []string{"2 deliveries due now"}, nil)
 			run(t, l.environ, "delivery", "retry", "--since", "48h").check(t, 0, []string{"2 deliveries due now"}, nil)
+			run(t, l.environ, "delivery", "retry", "--since", "48h", "--include-delivered").check(t, 0, []string{"3 deliveries due now"}, nil)
 		})
 
 		t.Run("by pull", func(t *testing.T) {

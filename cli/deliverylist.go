@@ -9,7 +9,11 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/config"
+	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/logout/logoutstore"
+	"github.com/exeunt-id/exeunt/provider"
+	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
 // defaultLimit is how many deliveries a list shows.
@@ -23,11 +27,11 @@ func deliveryListCommand() *command {
 		setup: func(flags *flag.FlagSet) runFunc {
 			path := configFlag(flags)
 			var chosen selection
-			chosen.define(flags, deliveryStates)
+			chosen.define(flags, logout.States())
 			limit := flags.Int("limit", defaultLimit, "at most `N` deliveries")
 			asJSON := flags.Bool("json", false, "print one JSON object per line")
 			return func(ctx context.Context, _ []string, env Env) error {
-				f, err := chosen.filter(deliveryStates, time.Now())
+				f, err := chosen.filter(logout.States(), time.Now())
 				if err != nil {
 					return err
 				}
@@ -35,15 +39,18 @@ func deliveryListCommand() *command {
 					return usagef("--limit %d is too small; write a number from 1", *limit)
 				}
 				f.Limit = *limit
-				return withLedger(ctx, *path, env, func(ledger logout.Ledger, _ *config.Config) error {
+				return withLedger(ctx, *path, env, func(ledger *logoutstore.Store, db *database.DB, _ *config.Config) error {
+					if err := chosen.subject(&f, func(name string) (identity.User, error) { return provider.FindUser(ctx, db, name) }); err != nil {
+						return err
+					}
 					deliveries, err := ledger.List(ctx, f)
 					if err != nil {
 						return err
 					}
 					if *asJSON {
-						lines := make([]deliveryLine, len(deliveries))
+						lines := make([]logout.DeliveryView, len(deliveries))
 						for i, d := range deliveries {
-							lines[i] = newDeliveryLine(d)
+							lines[i] = d.View()
 						}
 						return writeJSON(env.Stdout, lines...)
 					}

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/config"
+	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/logout/logoutstore"
 )
 
 func deliveryShowCommand() *command {
@@ -26,13 +28,13 @@ func deliveryShowCommand() *command {
 				if len(args) != 1 {
 					return usagef("name one delivery by its id, as `exeunt delivery list` prints it")
 				}
-				return withLedger(ctx, *path, env, func(ledger logout.Ledger, _ *config.Config) error {
+				return withLedger(ctx, *path, env, func(ledger *logoutstore.Store, _ *database.DB, _ *config.Config) error {
 					d, attempts, err := showDelivery(ctx, ledger.Show, args[0])
 					switch {
 					case err != nil:
 						return err
 					case *asJSON:
-						return writeJSON(env.Stdout, newDeliveryLine(d, attempts...))
+						return writeJSON(env.Stdout, d.View(attempts...))
 					}
 					return writeDelivery(env.Stdout, d, attempts)
 				})

@@ -18,19 +18,20 @@ import (
 func demoCommand() *command {
 	return &command{
 		path:    "exeunt demo",
-		summary: "Start a provider and three small apps on this machine, to see a logout reach them all.",
+		summary: "Start a provider, its console and three small apps on this machine, to see a logout reach them all.",
 		details: "Everything runs in this one process and listens on localhost only. Ctrl-C ends it. The database is kept in a cache folder of yours, so\n" +
 			"that a second start knows the people of the first.",
-		example: "exeunt demo\nexeunt demo --port 18080 --app-port 19101 --fresh",
+		example: "exeunt demo\nexeunt demo --port 18080 --admin-port 18081 --app-port 19101 --fresh",
 		setup: func(flags *flag.FlagSet) runFunc {
 			var o demoOptions
 			flags.IntVar(&o.port, "port", 8080, "`PORT` of the provider; 0 takes a free one")
+			flags.IntVar(&o.adminPort, "admin-port", 8081, "`PORT` of the console; 0 takes a free one")
 			flags.IntVar(&o.appPort, "app-port", 9101, "`PORT` of the first app, the others use the next two; 0 takes free ones")
 			flags.StringVar(&o.data, "data", "", "keep the database in folder `DIR` (default: exeunt-demo in your cache folder)")
 			flags.BoolVar(&o.fresh, "fresh", false, "begin with an empty database")
 			flags.BoolVar(&o.verbose, "verbose", false, "log what happens, not only what goes wrong")
 			return func(ctx context.Context, _ []string, env Env) error {
-				if o.port < 0 || o.port > 65535 || o.appPort < 0 || o.appPort > 65533 {
+				if o.port < 0 || o.port > 65535 || o.adminPort < 0 || o.adminPort > 65535 || o.appPort < 0 || o.appPort > 65533 {
 					return usagef("a port is out of range; write a number up to 65535, for --app-port up to 65533")
 				}
 				return runDemo(ctx, o, env)
@@ -41,6 +42,7 @@ func demoCommand() *command {
 
 type demoOptions struct {
 	port, appPort  int
+	adminPort      int
 	data           string
 	fresh, verbose bool
 }
@@ -51,7 +53,7 @@ const demoGrace = time.Second
 // runDemo starts the demo and stays until ctx is done.
 //
 //  1. Claim the database, so that a second start is told so first.
-//  2. Take all four ports: they make the issuer and the apps' addresses.
+//  2. Take all five ports: they make the issuer and the apps' addresses.
 //  3. Start the provider with the apps as its clients, then the apps.
 func runDemo(ctx context.Context, o demoOptions, env Env) (err error) {
 	defer func() { err = interrupted(ctx, err) }()
@@ -64,7 +66,7 @@ func runDemo(ctx context.Context, o demoOptions, env Env) (err error) {
 	cfg.Database = config.SecretURL("sqlite:" + path)
 	n, err := openNode(ctx, cfg, log)
 	if errors.Is(err, database.ErrInUse) {
-		return fmt.Errorf("the demo is running already, with its database in %s; use that one, or start another with --data, --port and --app-port", filepath.Dir(path))
+		return fmt.Errorf("the demo is running already, with its database in %s; use that one, or start another with --data, --port, --admin-port and --app-port", filepath.Dir(path))
 	}
 	if err != nil {
 		return err
@@ -89,10 +91,11 @@ func runDemo(ctx context.Context, o demoOptions, env Env) (err error) {
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveHTTP(groupCtx, stage.provider, n.provider, demoGrace, log) })
+	group.Go(func() error { return serveHTTP(groupCtx, stage.admin, n.provider.Admin(), demoGrace, log) })
 	for i, app := range stage.apps {
 		group.Go(func() error { return serveHTTP(groupCtx, stage.listeners[i], app, demoGrace, log) })
 	}
-	printDemo(env.Stdout, cfg, stage.configs, filepath.Dir(path))
+	printDemo(env.Stdout, cfg, address(stage.admin), stage.configs, filepath.Dir(path))
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -110,9 +113,13 @@ func demoConfig(o demoOptions) *config.Config {
 	cfg.Users = []config.User{
 		{Username: "alice", Password: "wonderland", Email: "alice@example.com", Claims: aliceClaims()},
 		{Username: "bob", Password: "builder", Email: "bob@example.com", Claims: map[string]any{"name": "Bob Builder", "email_verified": true}},
+		{Username: demoAdmin, Password: "curtain-call", Email: "carol@example.com", Admin: true, Claims: map[string]any{"name": "Carol Prompter", "email_verified": true}},
 	}
 	return cfg
 }
+
+// demoAdmin is who may use the console.
+const demoAdmin = "carol"
 
 // demoDatabase returns the path of the demo's database in a folder that exists.
 func demoDatabase(o demoOptions) (string, error) {

@@ -13,6 +13,7 @@ import (
 // stage is what the demo plays on: the ports, which make the issuer and the apps' addresses, and the apps.
 type stage struct {
 	provider  net.Listener
+	admin     net.Listener
 	listeners []net.Listener // of apps, in their order
 	configs   []demo.Config
 	apps      []*demo.App
@@ -27,6 +28,9 @@ func openStage(ctx context.Context, o demoOptions, log *slog.Logger) (s *stage, 
 		}
 	}()
 	if s.provider, err = listen(ctx, localhost(o.port), "--port"); err != nil {
+		return s, err
+	}
+	if s.admin, err = listen(ctx, localhost(o.adminPort), "--admin-port"); err != nil {
 		return s, err
 	}
 	for i := range s.configs {
@@ -55,6 +59,9 @@ func openStage(ctx context.Context, o demoOptions, log *slog.Logger) (s *stage, 
 func (s *stage) close() {
 	if s.provider != nil {
 		_ = s.provider.Close()
+	}
+	if s.admin != nil {
+		_ = s.admin.Close()
 	}
 	for _, listener := range s.listeners {
 		_ = listener.Close()

@@ -232,17 +232,17 @@ func TestServeOnPostgres(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	folder := t.TempDir()
-	demo := start(t, "demo", "--port", "0", "--app-port", "0", "--data", folder)
+	demo := start(t, "demo", "--port", "0", "--admin-port", "0", "--app-port", "0", "--data", folder)
 	demo.stdout.line(t, "Ctrl-C")
 	text := demo.stdout.String()
-	for _, part := range []string{"alice   password wonderland", "bob     password builder", "Globe Tickets", "Rose Playbills", "Swan Wardrobe", folder} {
+	for _, part := range []string{"alice   password wonderland", "bob     password builder", "carol   password curtain-call, who may use the console", "Globe Tickets", "Rose Playbills", "Swan Wardrobe", folder} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the text lacks %q:\n%s", part, text)
 		}
 	}
 	urls := addresses(text)
-	if len(urls) != 4 {
-		t.Fatalf("want a provider and three apps, got %v:\n%s", urls, text)
+	if len(urls) != 5 {
+		t.Fatalf("want a provider, three apps and the console, got %v:\n%s", urls, text)
 	}
 	for _, url := range urls {
 		get(t, url)
@@ -253,10 +253,12 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	run(t, nil, "demo", "--port", "0", "--app-port", "0", "--data", folder).check(t, 1, nil, []string{"the demo is running already", folder, "--data"})
-	run(t, nil, "demo", "--port", taken, "--app-port", "0", "--data", t.TempDir()).
+	run(t, nil, "demo", "--port", "0", "--admin-port", "0", "--app-port", "0", "--data", folder).check(t, 1, nil, []string{"the demo is running already", folder, "--data"})
+	run(t, nil, "demo", "--port", taken, "--admin-port", "0", "--app-port", "0", "--data", t.TempDir()).
 		check(t, 1, nil, []string{"listen localhost:" + taken + ": the address is already in use", "change --port"})
-	run(t, nil, "demo", "--port", "0", "--app-port", taken, "--data", t.TempDir()).
+	run(t, nil, "demo", "--port", "0", "--admin-port", taken, "--app-port", "0", "--data", t.TempDir()).
+		check(t, 1, nil, []string{"localhost:" + taken, "change --admin-port"})
+	run(t, nil, "demo", "--port", "0", "--admin-port", "0", "--app-port", taken, "--data", t.TempDir()).
 		check(t, 1, nil, []string{"localhost:" + taken, "change --app-port"})
 
 	began := time.Now()
@@ -274,7 +276,7 @@ func TestDemo(t *testing.T) {
 		flags []string
 		same  bool
 	}{{nil, true}, {[]string{"--fresh"}, false}} {
-		again := start(t, append([]string{"demo", "--port", taken, "--app-port", "0", "--data", folder}, test.flags...)...)
+		again := start(t, append([]string{"demo", "--port", taken, "--admin-port", "0", "--app-port", "0", "--data", folder}, test.flags...)...)
 		again.stdout.line(t, "Ctrl-C")
 		if same := bytes.Equal(keys, get(t, urls[0]+"/keys")); same != test.same {
 			t.Errorf("%v: the keys of the first start are kept: %v", test.flags, same)

@@ -77,10 +77,11 @@ func TestMassLogout(t *testing.T) {
 		old := s.grant(s.subject("fixed"), "shop", "a session that ended long ago", "its sid") // and left an offline grant
 		s.run("", "session", "end", "--client", "shop", "--rate", "1/s").check(t, 0, []string{"ends 5 sessions", "session end --status"}, nil)
 		s.run("", "session", "end", "--status").check(t, 0, []string{"client shop", "1/s", " 5 "}, nil)
-		status := func(args ...string) (m struct {
+		type mass struct {
 			ID, State            string
 			Total, Done, Offline int
-		}) {
+		}
+		status := func(args ...string) (m mass) {
 			t.Helper()
 			r := s.run("", append([]string{"session", "end"}, args...)...)
 			first, _, _ := strings.Cut(r.stdout, "\n")

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -47,8 +48,16 @@ func asked(t *testing.T, tab context.Context, messages ...string) []string {
 
 func wantAnswer(t *testing.T, tab context.Context, when, message, want string) {
 	t.Helper()
-	if got := asked(t, tab, message); got[0] != want {
-		t.Errorf("%s: the iframe says %s, want %s", when, got[0], want)
+	// What one tab writes into document.cookie reaches the frames of others a moment later.
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		got := asked(t, tab, message)
+		switch {
+		case got[0] == want:
+			return
+		case time.Now().After(deadline):
+			t.Errorf("%s: the iframe says %s, want %s", when, got[0], want)
+			return
+		}
 	}
 }
 

@@ -176,7 +176,7 @@ func (e *Engine) unparkBatch(ctx, starting context.Context, r Receiver, parked [
 					return
 				}
 				written.Add(1)
-				e.settler.add(*s, func(err error) {
+				e.behind.add(*s, func(err error) {
 					defer written.Done()
 					mu.Lock()
 					defer mu.Unlock()

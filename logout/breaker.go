@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -39,12 +40,13 @@ func signOf(err error, status int) sign {
 	var rejected *RejectedError
 	var retry *RetryError
 	var noAnswer *NoAnswerError
+	var network net.Error
 	switch {
 	case err == nil, errors.As(err, &rejected):
 		return signAlive
 	case errors.As(err, &retry), status == http.StatusBadRequest, status == http.StatusTooManyRequests:
 		return signNone
-	case errors.As(err, &noAnswer), status != 0:
+	case errors.As(err, &noAnswer), errors.As(err, &network), status != 0:
 		return signFailed
 	}
 	return signNone

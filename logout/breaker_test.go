@@ -16,7 +16,7 @@ import (
 
 func (s *stage) list(t *testing.T, clientID string, state logout.State) []logout.Delivery {
 	t.Helper()
-	all, err := s.store.List(t.Context(), logout.Filter{ClientID: clientID, State: state, Limit: 10_000})
+	all, err := s.store.List(t.Context(), logout.Filter{ClientID: clientID, States: []logout.State{state}, Limit: 10_000})
 	if err != nil {
 		t.Fatal(err)
 	}

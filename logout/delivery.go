@@ -17,6 +17,11 @@ const (
 	ChannelCAEP         Channel = "caep"         // OpenID Continuous Access Evaluation Profile 1.0 over a stream of shared signals
 )
 
+// Channels returns all channels.
+func Channels() []Channel {
+	return []Channel{ChannelBackchannel, ChannelFrontchannel, ChannelWebhook, ChannelCAEP}
+}
+
 // State of a delivery; see the package documentation for the diagram.
 type State string
 
@@ -31,6 +36,23 @@ const (
 	StateUnreachable State = "unreachable" // the client registered no channel that could carry it
 	StateSuperseded  State = "superseded"  // a newer login makes it harmful
 )
+
+// States returns all states, in the order of a delivery's life.
+func States() []State {
+	return []State{
+		StatePending, StateRetrying, StateDelivered, StateRejected, StateDead, StateUnconfirmed, StateUnreachable, StateSuperseded,
+	}
+}
+
+// Redeliverable returns the states from which an operator can bring a delivery back: those where somebody has not been told who could be, and,
+// if wanted, those where somebody has.
+func Redeliverable(acknowledged bool) []State {
+	states := []State{StateDead, StateRejected, StateRetrying}
+	if acknowledged {
+		states = append(states, StateDelivered)
+	}
+	return states
+}
 
 // Final reports whether nobody will try again by itself.
 func (s State) Final() bool { return s != StatePending && s != StateRetrying }
@@ -157,15 +179,24 @@ type Outbox interface {
 	Settle(ctx context.Context, at time.Time, settlements []Settlement) (int, error)
 }
 
-// Filter selects deliveries. Empty fields match everything.
+// Filter selects deliveries. Empty fields match everything; the others narrow each other.
 type Filter struct {
 	DeliveryID string
 	LogoutID   string
 	ClientID   string
-	State      State
-	Since      time.Time
-	Before     string // delivery id: those older than it, for paging
-	Limit      int    // 0: 100
+	SessionID  string
+	Subject    string
+	States     []State // any of these
+	Channel    Channel
+	Cause      Cause
+	Since      time.Time // created at this time or later
+	Until      time.Time // created before this time
+	ErrorText  string    // part of the last error, without regard to case
+	Before     Position  // those after it in the order of List, for paging
+	Limit      int       // 0: 100
+
+	// Acknowledged makes Redeliver tell also those again that have been acknowledged: for a receiver that has lost what it knew.
+	Acknowledged bool
 }
 
 // ErrNoDelivery says that no delivery has that id.
@@ -173,14 +204,15 @@ var ErrNoDelivery = errors.New("logout: no such delivery")
 
 // Ledger reads receipts and gives a delivery another chance.
 type Ledger interface {
-	// List returns deliveries, newest first.
+	// List returns deliveries, newest first: by the time when they were created, then by id.
 	List(ctx context.Context, f Filter) ([]Delivery, error)
 
 	// Show returns one delivery and its attempts, oldest first; ErrNoDelivery if there is none.
 	Show(ctx context.Context, id string) (Delivery, []Attempt, error)
 
-	// Redeliver parks the matching deliveries that are dead, rejected or retrying, with a fresh period of retries until giveUpAt, and gives
-	// their receivers a turn at once, be it a probe. It works in batches unless ctx has a transaction, and returns how many.
+	// Redeliver parks the matching deliveries that are dead, rejected or retrying, and those that are delivered if the filter says
+	// Acknowledged, with a fresh period of retries until giveUpAt, and gives their receivers a turn at once, be it a probe. It works in
+	// batches unless ctx has a transaction. It returns how many; after an error, how many were parked all the same.
 	Redeliver(ctx context.Context, f Filter, at, giveUpAt time.Time) (int, error)
 }
 

@@ -41,6 +41,7 @@ type Store interface {
 	Ender
 	Outbox
 	Receivers
+	Journal
 	Ledger
 	Masses
 	Inbox
@@ -94,6 +95,7 @@ type Engine struct {
 	pace      *pace
 	settler   *settler
 	messages  messages
+	behind    *settler // of backlogs
 	slots     chan struct{}
 	polls     pollCount
 	draining  chan struct{} // closed by Drain
@@ -146,7 +148,8 @@ func New(cfg Config) (*Engine, error) {
 		limits:    newLimits(),
 		breakers:  newBreakers(cfg),
 		pace:      newPace(cfg.BacklogRate),
-		settler:   newSettler(cfg),
+		settler:   newSettler(cfg, linger),
+		behind:    newSettler(cfg, lingerBacklog),
 		slots:     make(chan struct{}, max(cfg.Workers, 0)), // without room nobody gets a place: see reserve
 		progress:  make(map[string]*progress),
 		notifiers: make(map[Channel]Notifier),
@@ -333,7 +336,7 @@ func (e *Engine) deliver(ctx context.Context, scope Scope) error {
 // as soon as they take it, in the order and at the rate of any backlog. It returns how many.
 func (e *Engine) Redeliver(ctx context.Context, f Filter) (int, error) {
 	at := e.cfg.Now().UTC()
-	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(e.cfg.RetryFor))
+	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(AnotherChance(e.cfg.RetryFor)))
 }
 
 // stopping reports whether Stop was called: then what can go on elsewhere should.

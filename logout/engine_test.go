@@ -179,7 +179,7 @@ func TestStuckPartyHoldsTenConnections(t *testing.T) {
 	}
 	until(t, 5*time.Second, "the healthy party is told of all 30", func() bool { return len(s.rps[1].Acknowledged()) == 30 })
 	until(t, 5*time.Second, "20 deliveries are put off", func() bool {
-		all, err := s.store.List(t.Context(), logout.Filter{ClientID: "rp-0", State: logout.StateRetrying})
+		all, err := s.store.List(t.Context(), logout.Filter{ClientID: "rp-0", States: []logout.State{logout.StateRetrying}})
 		return err == nil && len(all) >= 20 && all[0].Attempts == 0
 	})
 }

@@ -62,7 +62,7 @@ func TestUnknownChannel(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, 10*time.Second, "it waits for a node that knows the channel", func() bool {
-		all, err := s.store.List(t.Context(), logout.Filter{State: logout.StateRetrying})
+		all, err := s.store.List(t.Context(), logout.Filter{States: []logout.State{logout.StateRetrying}})
 		return err == nil && len(all) == 1 && all[0].Attempts == 0
 	})
 }

@@ -159,22 +159,21 @@ func (e *Engine) advance(ctx context.Context, m *Mass) (*Outcome, error) {
 		return nil, err
 	}
 	m.ChangedAt = at
-	switch full := req.Target.Part.Limit; {
-	case m.After == massOffline:
+	if m.After == massOffline {
 		m.Offline += len(out.Leaving)
-		if len(out.Leaving) < full {
+		if len(out.Leaving) < req.Target.Part.Limit {
 			m.finish(MassDone, at)
 		}
-	default:
-		m.Done += len(out.Sessions)
-		for _, s := range out.Sessions {
-			m.After = max(m.After, s.ID)
-		}
-		if len(out.Sessions) < full {
-			m.After = massOffline
-			if !m.Request.ReachesOffline() {
-				m.finish(MassDone, at)
-			}
+		return out, nil
+	}
+	m.Done += len(out.Sessions)
+	for _, s := range out.Sessions {
+		m.After = max(m.After, s.ID)
+	}
+	if len(out.Sessions) < req.Target.Part.Limit {
+		m.After = massOffline
+		if !m.Request.ReachesOffline() {
+			m.finish(MassDone, at)
 		}
 	}
 	return out, nil

@@ -50,7 +50,7 @@ func TestPull(t *testing.T) {
 			}
 		}
 		until(t, 5*time.Second, "the failures are recorded", func() bool {
-			n, err := s.store.List(t.Context(), logout.Filter{ClientID: "rp-0", State: logout.StateRetrying})
+			n, err := s.store.List(t.Context(), logout.Filter{ClientID: "rp-0", States: []logout.State{logout.StateRetrying}})
 			return err == nil && len(n) == 6
 		})
 		cursor := ""
@@ -91,7 +91,7 @@ func TestPull(t *testing.T) {
 		if err != nil || len(pending) != 1 || pending[0].ID != ids[2] {
 			t.Errorf("pending %+v, %v; want the third", pending, err)
 		}
-		for _, r := range list(t, s, logout.Filter{ClientID: "rp-0", State: logout.StateDelivered}) {
+		for _, r := range list(t, s, logout.Filter{ClientID: "rp-0", States: []logout.State{logout.StateDelivered}}) {
 			if !r.Pulled || !r.Receipt().Pulled {
 				t.Errorf("receipt %+v, want delivered by pull", r)
 			}
@@ -99,7 +99,7 @@ func TestPull(t *testing.T) {
 		s.rps[0].Answer(logouttest.OK)
 		h.Answer(logouttest.OK)
 		until(t, 30*time.Second, "the third is told after all, and nothing is left to do", func() bool {
-			return len(list(t, s, logout.Filter{ClientID: "rp-0", State: logout.StateDelivered})) == 6 && jobs(t, db) == 0
+			return len(list(t, s, logout.Filter{ClientID: "rp-0", States: []logout.State{logout.StateDelivered}})) == 6 && jobs(t, db) == 0
 		})
 		for _, d := range list(t, s, logout.Filter{ClientID: "rp-0"}) {
 			if d.Pulled != (d.EventID != ids[2]) {

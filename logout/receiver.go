@@ -36,7 +36,7 @@ type Receivers interface {
 	// happen before.
 	EndTurn(ctx context.Context, turn Turn, failed bool, at, next time.Time) error
 
-	// Parked returns up to limit deliveries that are parked for the receiver, in the order of their NextAt.
+	// Parked returns up to limit deliveries that are parked for the receiver, in the order of their NextAt; equal ones in any.
 	Parked(ctx context.Context, r Receiver, limit int) ([]Delivery, error)
 
 	// Overdue returns up to limit deliveries that are parked for the receiver although their GiveUpAt has passed.

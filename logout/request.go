@@ -42,6 +42,9 @@ var ordinary = []Cause{CauseRedirect, CauseRPInitiated, CauseSDK, CauseUserSwitc
 // RevokesOffline reports whether a logout of this cause also revokes grants with offline_access.
 func (c Cause) RevokesOffline() bool { return slices.Contains(offlineDies, c) }
 
+// Causes returns all causes.
+func Causes() []Cause { return append(slices.Clone(ordinary), offlineDies...) }
+
 // Valid reports whether the cause is one of those above.
 func (c Cause) Valid() bool { return slices.Contains(offlineDies, c) || slices.Contains(ordinary, c) }
 

@@ -49,3 +49,9 @@ func grow(first, longest time.Duration, factor float64, times int) time.Duration
 func jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (1 - retryJitter + 2*retryJitter*rand.Float64())) //nolint:gosec // not a secret
 }
+
+// leastChance is how long a redelivered message is tried at least: where nothing is retried, there would be no time for one attempt.
+const leastChance = 10 * time.Minute
+
+// AnotherChance returns how long a delivery is tried that somebody redelivers, for how long the others are.
+func AnotherChance(retryFor time.Duration) time.Duration { return max(retryFor, leastChance) }

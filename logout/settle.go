@@ -9,8 +9,12 @@ import (
 )
 
 // linger is how long the first outcome of a batch waits for others, so that the ten answers of a logout, and of the logouts beside it, cost
-// one transaction. It is also all that a killed process forgets of what was acknowledged.
-const linger = 5 * time.Millisecond
+// one transaction. It is also all that a killed process forgets of what was acknowledged. Nobody waits for the outcomes of a backlog, and
+// each transaction is one that an ending session may have to wait for, so they linger longer.
+const (
+	linger        = 5 * time.Millisecond
+	lingerBacklog = 200 * time.Millisecond
+)
 
 // maxBatch bounds the outcomes of one transaction.
 const maxBatch = 500
@@ -21,8 +25,9 @@ type settler struct {
 		Outbox
 		Receivers
 	}
-	now func() time.Time
-	log *slog.Logger
+	now    func() time.Time
+	log    *slog.Logger
+	linger time.Duration
 
 	noted map[Receiver]time.Time // when a success was noted last; of the goroutine that runs
 
@@ -37,8 +42,8 @@ type outcome struct {
 	written func(error)
 }
 
-func newSettler(cfg Config) *settler {
-	return &settler{store: cfg.Store, now: cfg.Now, log: cfg.Logger, noted: make(map[Receiver]time.Time)}
+func newSettler(cfg Config, linger time.Duration) *settler {
+	return &settler{store: cfg.Store, now: cfg.Now, log: cfg.Logger, linger: linger, noted: make(map[Receiver]time.Time)}
 }
 
 // add hands an outcome over. written is called once it is durable, or could not be made so.
@@ -54,7 +59,7 @@ func (s *settler) add(settlement Settlement, written func(error)) {
 
 func (s *settler) run() {
 	for {
-		pause(linger)
+		pause(s.linger)
 		s.mu.Lock()
 		n := min(len(s.waiting), maxBatch)
 		batch := s.waiting[:n:n]

@@ -90,7 +90,7 @@ func TestMailsAboutADeadEndpoint(t *testing.T) {
 		}
 		open := func() []logout.Delivery {
 			t.Helper()
-			all, err := listDeliveries(t, db, logout.Filter{ClientID: "shop", State: logout.StateRetrying})
+			all, err := listDeliveries(t, db, logout.Filter{ClientID: "shop", States: []logout.State{logout.StateRetrying}})
 			check(err)
 			return all
 		}

@@ -228,7 +228,7 @@ func (tr trail) operators(alice string) {
 	_, err = o.RotateKeys(ctx, "ES256", time.Hour)
 	do(err)
 	byRoot(tr.last(audit.KindKeyRotated, `"alg":"ES256"`, `"kid":`), "", "")
-	if n, err := o.Redeliver(ctx, logout.Filter{ClientID: "shop", State: logout.StateDead}); err != nil || n != 0 {
+	if n, err := o.Redeliver(ctx, logout.Filter{ClientID: "shop", States: []logout.State{logout.StateDead}}); err != nil || n != 0 {
 		tr.Errorf("redelivered %d, %v", n, err)
 	}
 	if n := tr.count(audit.KindRedelivered); n != 0 {
@@ -245,10 +245,6 @@ func (tr trail) operators(alice string) {
 	}
 	if after, _ := tr.export(); len(after) != len(lines) {
 		tr.Errorf("what did not happen is recorded: %+v", after[len(lines):])
-	}
-	page, err := o.AuditPage(ctx, audit.Filter{Limit: 2})
-	if err != nil || len(page.Entries) != 2 || page.Next == "" {
-		tr.Errorf("page %+v, %v", page, err)
 	}
 }
 

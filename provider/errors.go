@@ -14,16 +14,20 @@ import (
 	"github.com/exeunt-id/exeunt/provider/protocol"
 )
 
-// answerError is the one place where an error becomes an answer: JSON for applications, a page for people. What an inner layer said stays in
-// the log; the answer carries the request's id, by which the line is found.
-func (p *Provider) answerError(err error, c echo.Context) {
+// answerErrors returns the one place where an error becomes an answer: JSON for applications, a page for people, which show makes. What an
+// inner layer said stays in the log; the answer carries the request's id, by which the line is found.
+func (p *Provider) answerErrors(show func(c echo.Context, page *browser.Error) error) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) { p.answerError(err, c, show) }
+}
+
+func (p *Provider) answerError(err error, c echo.Context, show func(c echo.Context, page *browser.Error) error) {
 	if c.Response().Committed {
 		p.log(c, slog.LevelError, "answer was cut short", err)
 		return
 	}
 	page, api := describe(err)
 	p.logError(c, page.Status, err)
-	send := func() error { return p.pages.Error(c, page) }
+	send := func() error { return show(c, page) }
 	if applicationRoute(c) {
 		browser.SetRetryAfter(c.Response().Header(), page.RetryAfter)
 		send = func() error { return c.JSON(page.Status, api) }
@@ -90,7 +94,12 @@ func plainError(status int, description string) *oidc.Error {
 // applicationRoute reports whether the answer is for a program. An address that we do not have is judged by what the caller asks for.
 func applicationRoute(c echo.Context) bool {
 	path := c.Request().URL.Path
-	if forApplications[path] || strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, protocol.PrefixSignals) || strings.HasPrefix(path, protocol.PathRegister+"/") {
+	for _, prefix := range []string{"/api/", "/admin/api/", protocol.PrefixSignals, protocol.PathRegister + "/"} {
+		if strings.HasPrefix(path, prefix) {
+			return true
+		}
+	}
+	if forApplications[path] {
 		return true
 	}
 	accept := c.Request().Header.Get(echo.HeaderAccept)

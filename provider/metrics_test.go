@@ -43,7 +43,7 @@ func TestMetrics(t *testing.T) {
 		}
 		w.program().do("DELETE", "/token", nil).want(405)
 		w.eventually("what came of it is written", func() bool {
-			retrying, err := listDeliveries(t, db, logout.Filter{ClientID: "wiki", State: logout.StateRetrying})
+			retrying, err := listDeliveries(t, db, logout.Filter{ClientID: "wiki", States: []logout.State{logout.StateRetrying}})
 			return err == nil && len(retrying) == 1 && len(w.told("shop")) == 1
 		})
 		text := w.scrape()

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/store"
 )
 
 // userPage is how many users are read at once.
@@ -36,9 +39,18 @@ func (o *Operator) Users(ctx context.Context, fn func(identity.User) error) erro
 
 // User finds a user by name or, when nobody has that name, by id; identity.ErrNoUser.
 func (o *Operator) User(ctx context.Context, nameOrID string) (identity.User, error) {
-	user, err := o.store.Users.UserByName(ctx, nameOrID)
+	return findUser(ctx, o.store.Users, nameOrID)
+}
+
+// FindUser is Operator.User for whoever has a migrated database and nothing else.
+func FindUser(ctx context.Context, db *database.DB, nameOrID string) (identity.User, error) {
+	return findUser(ctx, store.New(db, time.Now).Users, nameOrID)
+}
+
+func findUser(ctx context.Context, users identity.Users, nameOrID string) (identity.User, error) {
+	user, err := users.UserByName(ctx, nameOrID)
 	if errors.Is(err, identity.ErrNoUser) {
-		user, err = o.store.Users.User(ctx, nameOrID)
+		user, err = users.User(ctx, nameOrID)
 	}
 	if err != nil {
 		return identity.User{}, fmt.Errorf("user %q: %w", nameOrID, err)

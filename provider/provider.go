@@ -13,6 +13,7 @@ import (
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/console"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/metrics"
 	"github.com/exeunt-id/exeunt/provider/protocol"
@@ -108,6 +109,8 @@ type endpoints struct {
 	check      *protocol.CheckSession
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
+	deliveries *protocol.Deliveries
+	adminAPI   *protocol.AdminAPI
 	revocation *protocol.GlobalRevocation
 	signals    *protocol.Signals
 	register   *protocol.Registration // nil: no client registers itself
@@ -119,6 +122,7 @@ type endpoints struct {
 	loggedOut  *web.LoggedOut
 	assets     *web.Assets
 	health     *health
+	console    *console.Console
 }
 
 func (p *Provider) endpoints() (*endpoints, error) {
@@ -138,8 +142,10 @@ func (p *Provider) endpoints() (*endpoints, error) {
 	if err := p.protocol(e, cookies); err != nil {
 		return nil, err
 	}
-	p.web(e, cookies)
-	return e, nil
+	authenticator := identity.NewAuthenticator(p.store.Users, p.store.Failures, p.passwords, p.cfg.Login, p.cfg.Now)
+	authenticator.Logger = p.cfg.Logger
+	p.web(e, cookies, authenticator)
+	return e, p.console(e, assets, authenticator)
 }
 
 // protocol wires the endpoints of applications.
@@ -210,6 +216,12 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.events = &protocol.Events{
 		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
 	}
+	recorded := recordedEngine{p.engine, p.cfg.DB, p.trail}
+	e.deliveries = &protocol.Deliveries{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Ledger: p.sessions, Engine: recorded}
+	e.adminAPI = &protocol.AdminAPI{
+		Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Clients: directory{p.store.Clients}, Sessions: p.sessions, Ledger: p.sessions,
+		Journal: p.sessions, Engine: recorded, Trail: p.store.Audit,
+	}
 	e.revocation = &protocol.GlobalRevocation{
 		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
 		Engine: p.engine, Tx: p.cfg.DB,
@@ -232,10 +244,8 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 }
 
 // web wires the pages of people.
-func (p *Provider) web(e *endpoints, cookies browser.Cookies) {
+func (p *Provider) web(e *endpoints, cookies browser.Cookies, authenticator *identity.Authenticator) {
 	current := p.current(cookies)
-	authenticator := identity.NewAuthenticator(p.store.Users, p.store.Failures, p.passwords, p.cfg.Login, p.cfg.Now)
-	authenticator.Logger = p.cfg.Logger
 	e.login = &web.Login{
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: countedLogins{authenticator, p.metrics}, Sessions: p.sessions,
 		Current: current, Ender: p.engine, Tx: p.cfg.DB, Audit: p.trail, Cookies: cookies, Pages: p.pages,

@@ -5,13 +5,14 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/protocol"
 )
 
 // routes lists every route below the issuer, with its methods. Other methods get 405 with Allow. HEAD is listed where a GET changes nothing;
 // the logout endpoints are not among those.
 func (p *Provider) routes(e *endpoints) *echo.Echo {
-	r := p.router()
+	r := p.router(p.protect)
 	r.Use(p.publish)
 	const get, post, head = http.MethodGet, http.MethodPost, http.MethodHead
 
@@ -32,6 +33,9 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	r.GET(protocol.PathEvents, e.events.Get)
 	r.POST(protocol.PathEvents, e.events.Post)
 	r.POST(protocol.PathEventsAck, e.events.Acknowledge)
+	r.Match([]string{get, post}, protocol.PathDeliveries, e.deliveries.List)
+	r.GET(protocol.PathDeliveries+"/:id", e.deliveries.Show)
+	r.POST(protocol.PathRedeliver, e.deliveries.Redeliver)
 	r.POST(protocol.PathGlobalRevocation, e.revocation.Post)
 	signalRoutes(r, e.signals)
 	if e.register != nil {
@@ -56,6 +60,7 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	r.GET("/consent", e.consent.Get)
 	r.POST("/consent", e.consent.Post)
 	r.GET("/logged_out", e.loggedOut.Get)
+	r.GET("/logged_out/receipts", e.loggedOut.ReceiptsJSON)
 	r.Match([]string{get, head}, "/", e.home.Get)
 	r.Match([]string{get, head}, "/static/*", e.assets.Get)
 	return r
@@ -77,20 +82,20 @@ func signalRoutes(r *echo.Echo, s *protocol.Signals) {
 	r.POST(protocol.PathStreamPoll+":stream", s.Poll)
 }
 
-// router returns what both listeners have in common.
-func (p *Provider) router() *echo.Echo {
+// router returns what both listeners have in common. protect sets the headers that every answer carries.
+func (p *Provider) router(protect echo.MiddlewareFunc) *echo.Echo {
 	r := echo.New()
 	r.HideBanner, r.HidePort = true, true
-	r.HTTPErrorHandler = p.answerError
+	r.HTTPErrorHandler = p.answerErrors(func(c echo.Context, e *browser.Error) error { return p.pages.Error(c, e) })
 	r.IPExtractor = remoteAddress(p.cfg.TrustedProxies)
-	r.Use(identify, p.record, p.protect, p.recoverPanic, limitBody)
+	r.Use(identify, p.record, protect, p.recoverPanic, limitBody)
 	return r
 }
 
 // neighbours lists what is served beside the issuer's path, if it has one: whoever asks for the health of this node knows its address, but
 // not always that path, and the metadata of shared signals has its own place. Everything else there is not ours.
 func (p *Provider) neighbours(e *endpoints) *echo.Echo {
-	r := p.router()
+	r := p.router(p.protect)
 	r.Use(p.publish) // its pages lead home
 	e.healthChecks(r)
 	if p.base != "" {

@@ -24,7 +24,7 @@ func (s *Store) Health(ctx context.Context) ([]logout.Health, error) {
 	res := s.db.Reader(ctx).Raw("SELECT client_id, channel, max(open) AS open, max(changed_at) AS changed_at, max(reason) AS reason, max(turn_at) AS turn_at, " +
 		"max(succeeded_at) AS succeeded_at, CAST(sum(backlog) AS BIGINT) AS backlog FROM (" +
 		"SELECT client_id, channel, CASE WHEN open THEN 1 ELSE 0 END AS open, changed_at, reason, turn_at, succeeded_at, 0 AS backlog FROM logout_receivers UNION ALL " +
-		"SELECT client_id, channel, 0, NULL, '', NULL, NULL, count(*) FROM logout_deliveries WHERE state IN ('pending', 'retrying') GROUP BY client_id, channel) AS known " +
+		"SELECT client_id, channel, 0, NULL, '', NULL, NULL, count(*) FROM logout_deliveries WHERE state IN ('pending', 'retrying') AND " + untold + " GROUP BY client_id, channel) AS known " +
 		"GROUP BY client_id, channel ORDER BY client_id, channel").Scan(&rows)
 	if res.Error != nil {
 		return nil, fmt.Errorf("logoutstore: reading receivers: %w", res.Error)

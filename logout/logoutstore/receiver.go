@@ -185,7 +185,7 @@ func (s *Store) EndTurn(ctx context.Context, turn logout.Turn, failed bool, at, 
 
 // Parked implements logout.Receivers.
 func (s *Store) Parked(ctx context.Context, r logout.Receiver, limit int) ([]logout.Delivery, error) {
-	return s.parked(ctx, r, "ORDER BY next_at, id LIMIT ?", limit)
+	return s.parked(ctx, r, "ORDER BY next_at LIMIT ?", limit)
 }
 
 // Overdue implements logout.Receivers.

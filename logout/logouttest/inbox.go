@@ -105,7 +105,10 @@ func testReaders(t *testing.T, s Opened) {
 			total += writers * (1 + n%3)
 		}
 		reader, after := &seen[i-writers], int64(0)
-		for len(*reader) < total && t.Context().Err() == nil {
+		for deadline := time.Now().Add(2 * time.Minute); len(*reader) < total; {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("only %d of %d events were there to be read", len(*reader), total)
+			}
 			page, _, err := s.Store.Events(t.Context(), "shop", after, 7)
 			if err != nil {
 				return err

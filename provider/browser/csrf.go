@@ -22,6 +22,21 @@ func (c Cookies) CSRF(w http.ResponseWriter, r *http.Request) string {
 // The token decides. Fetch metadata and Origin, where a browser sends them, refuse earlier; an Origin of "null" says nothing,
 // because our pages carry Referrer-Policy: no-referrer, which makes browsers send just that with our own forms (Fetch, 3.2).
 func (c Cookies) CheckCSRF(r *http.Request) error {
+	if err := checkSource(r, func(origin string) bool { return c.ownOrigin(r, origin) }); err != nil {
+		return err
+	}
+	value := c.Browser(r)
+	if value == "" {
+		return noCookie()
+	}
+	if !hmac.Equal([]byte(r.PostForm.Get("csrf")), []byte(csrfToken(value))) {
+		return forged("the form's token is missing or belongs to another browser")
+	}
+	return nil
+}
+
+// checkSource parses the form and refuses what a browser says comes from elsewhere. own gets an origin in lower case.
+func checkSource(r *http.Request, own func(origin string) bool) error {
 	if err := parseForm(r); err != nil {
 		return err
 	}
@@ -30,27 +45,23 @@ func (c Cookies) CheckCSRF(r *http.Request) error {
 	default:
 		return forged("the request came from another site")
 	}
-	if origin := r.Header.Get("Origin"); origin != "" && origin != "null" && !c.ownOrigin(r, origin) {
+	if origin := r.Header.Get("Origin"); origin != "" && origin != "null" && !own(strings.ToLower(origin)) {
 		return forged("the request came from another origin")
-	}
-	value := c.Browser(r)
-	if value == "" {
-		return &Error{
-			Status:  http.StatusForbidden,
-			Title:   "Your browser did not send our cookie",
-			Message: "Without it we cannot tell that this form is yours, so nothing was done.",
-			Hint:    "Allow cookies for this site, go back, reload the page and try again.",
-		}
-	}
-	if !hmac.Equal([]byte(r.PostForm.Get("csrf")), []byte(csrfToken(value))) {
-		return forged("the form's token is missing or belongs to another browser")
 	}
 	return nil
 }
 
+func noCookie() *Error {
+	return &Error{
+		Status:  http.StatusForbidden,
+		Title:   "Your browser did not send our cookie",
+		Message: "Without it we cannot tell that this form is yours, so nothing was done.",
+		Hint:    "Allow cookies for this site, go back, reload the page and try again.",
+	}
+}
+
 // ownOrigin accepts the issuer's origin, and that of the host which the browser addressed.
 func (c Cookies) ownOrigin(r *http.Request, origin string) bool {
-	origin = strings.ToLower(origin)
 	scheme := "http://"
 	if c.secure {
 		scheme = "https://"

@@ -51,7 +51,8 @@ type LoggedOutPage struct {
 	Summary        string // one sentence over all apps; empty without Apps
 	Retrying       bool   // somebody is still to be told
 	Told, Total    int
-	RefreshSeconds int // the page asks again after so many seconds; 0: it does not
+	RefreshSeconds int // without scripts the page is loaded again after so many seconds; 0: it is not
+	PollMillis     int // with scripts it is kept up to date, first after so many milliseconds; 0: everything is final
 	ReturnURI      string
 	ReturnName     string
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // secure sets the headers that every page carries: nothing from other hosts, no frame around it, no trace in caches or referrers.
-func secure(h http.Header, formAction, frames []string, nonce string) {
+func secure(h http.Header, formAction, frames []string, nonce string, live bool) {
 	policy := "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'"
 	for _, uri := range formAction {
 		if source := formActionSource(uri); source != "" {
@@ -17,8 +17,11 @@ func secure(h http.Header, formAction, frames []string, nonce string) {
 	if len(frames) > 0 {
 		policy += "; frame-src " + strings.Join(frames, " ")
 	}
-	if nonce != "" {
+	switch {
+	case nonce != "":
 		policy += "; script-src 'nonce-" + nonce + "'"
+	case live:
+		policy += "; script-src 'self'; connect-src 'self'"
 	}
 	h.Set("Content-Security-Policy", policy+"; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("X-Frame-Options", "DENY")

@@ -37,6 +37,8 @@ type Page struct {
 	Locale     string   // language tag; Defaults to "en"
 
 	FrameSources []string // origins of the pages that it embeds; only frontchannel has some
+
+	Live bool // it loads a script of ours, which asks us what is new
 }
 
 // view is what a template sees.
@@ -112,7 +114,7 @@ func (r *Renderer) Render(c echo.Context, status int, name string, p Page) error
 	if err := page.ExecuteTemplate(&body, "layout.html", v); err != nil {
 		return fmt.Errorf("browser: rendering %s: %w", name, err)
 	}
-	secure(c.Response().Header(), p.FormAction, p.FrameSources, v.Nonce)
+	secure(c.Response().Header(), p.FormAction, p.FrameSources, v.Nonce, p.Live)
 	return c.HTMLBlob(status, body.Bytes())
 }
 

@@ -94,6 +94,9 @@ const (
 	ReuseEndsSession = "end_session"
 )
 
+// ScopeAdmin is the scope of the admin API. A client has it by the operator's will alone, never by registering itself.
+const ScopeAdmin = "exeunt.admin"
+
 // AccessTokenJWT is the access token format of RFC 9068.
 const AccessTokenJWT = "jwt"
 

@@ -48,6 +48,8 @@ const (
 	PathLogout            = "/logout"
 	PathLogoutConfirm     = "/logout/confirm"
 	PathAPILogout         = "/api/logout"
+	PathDeliveries        = "/api/deliveries"
+	PathRedeliver         = "/api/deliveries/redeliver"
 	PathGlobalRevocation  = "/global-token-revocation"
 	PathSignals           = "/.well-known/ssf-configuration"
 	PrefixSignals         = "/ssf/"

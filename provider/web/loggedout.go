@@ -19,6 +19,10 @@ const (
 	refreshEvery = 3 * time.Second
 	refreshFor   = 3 * time.Minute // after the logout; a forgotten tab must not ask for ever
 	refreshSoon  = time.Minute     // a retry that is further away is not waited for
+
+	// The script asks more often at first, when most of it happens, and as long as the cookie lasts.
+	pollFast, pollFastFor = time.Second, 15 * time.Second
+	pollSlow              = 10 * time.Second
 )
 
 // LoggedOut is the page after a logout: which apps have been told. It names no person, because computers are shared.
@@ -27,7 +31,8 @@ const (
 //
 //  1. The receipt cookie points at the logout of this browser. Without it, or when it is old, only "you are logged out".
 //  2. One line per app with the least certain of its deliveries.
-//  3. The page asks again while somebody is about to be told, for a few minutes at most.
+//  3. Without scripts the page is loaded again while somebody is about to be told, for a few minutes at most. With them it stays, and a
+//     script of ours asks GET /logged_out/receipts until everything is final.
 //
 // The optional parameter client_id names the app that sent the person here; the page then leads back to its registered client_uri,
 // never to an address from the request.
@@ -51,7 +56,37 @@ func (h *LoggedOut) Get(c echo.Context) error {
 	} else if uri := webURI(client.URI); uri != "" {
 		page.ReturnURI, page.ReturnName = uri, displayName(client)
 	}
-	return h.Pages.Render(c, http.StatusOK, "logged_out", browser.Page{Title: textLoggedOut, Data: page})
+	return h.Pages.Render(c, http.StatusOK, "logged_out", browser.Page{Title: textLoggedOut, Data: page, Live: page.PollMillis > 0})
+}
+
+// receiptsAnswer is what the script reads: the changing part of the page.
+type receiptsAnswer struct {
+	Summary    string           `json:"summary"`
+	Told       int              `json:"told"`
+	Total      int              `json:"total"`
+	Apps       []receiptsAppRow `json:"apps"`
+	PollMillis int              `json:"poll_ms"` // when to ask again; 0: everything is final, or the receipts are too old to be shown
+}
+
+type receiptsAppRow struct {
+	Name  string `json:"name"`
+	State string `json:"state"`
+	Text  string `json:"text"`
+}
+
+// ReceiptsJSON answers GET /logged_out/receipts with what the page shows, as JSON. The receipt cookie alone decides of which logout; whoever has
+// none learns nothing.
+func (h *LoggedOut) ReceiptsJSON(c echo.Context) error {
+	page, err := h.page(c.Request().Context(), h.Cookies.Receipt(c.Request()))
+	if err != nil {
+		return err
+	}
+	answer := receiptsAnswer{Summary: page.Summary, Told: page.Told, Total: page.Total, Apps: []receiptsAppRow{}, PollMillis: page.PollMillis}
+	for _, app := range page.Apps {
+		answer.Apps = append(answer.Apps, receiptsAppRow(app))
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.JSON(http.StatusOK, answer)
 }
 
 // page reads the receipts of a logout; "" has none.
@@ -98,7 +133,22 @@ func (h *LoggedOut) page(ctx context.Context, logoutID string) (browser.LoggedOu
 	if soon && now.Sub(began) < refreshFor {
 		page.RefreshSeconds = int(refreshEvery / time.Second)
 	}
+	if page.Retrying {
+		page.PollMillis = int(pollEvery(now.Sub(began)) / time.Millisecond)
+	}
 	return page, nil
+}
+
+// pollEvery is how soon the script asks again, so long after the logout.
+func pollEvery(since time.Duration) time.Duration {
+	switch {
+	case since < pollFastFor:
+		return pollFast
+	case since < refreshFor:
+		return refreshEvery
+	default:
+		return pollSlow
+	}
 }
 
 // client returns the zero Client for one that is unknown or has been deleted.

@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"encoding/json"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -29,7 +31,8 @@ func TestLoggedOut(t *testing.T) {
 		state   logout.State
 		channel logout.Channel
 	}
-	const refresh = `<meta http-equiv="refresh" content="3">`
+	const refresh = `<noscript><meta http-equiv="refresh" content="3"></noscript>`
+	const script = `/receipts.js" defer></script>`
 	tests := []struct {
 		name    string
 		told    []told
@@ -39,23 +42,23 @@ func TestLoggedOut(t *testing.T) {
 		has     []string
 		hasNot  []string
 	}{
-		{name: "nobody took part", has: []string{"Your session in this browser has ended."}, hasNot: []string{refresh, `id="apps"`}},
-		{name: "one", told: []told{{client: "shop", state: logout.StateDelivered}}, summary: "Your app has confirmed that you are signed out.", hasNot: []string{refresh}},
+		{name: "nobody took part", has: []string{"Your session in this browser has ended."}, hasNot: []string{refresh, script, `id="apps"`}},
+		{name: "one", told: []told{{client: "shop", state: logout.StateDelivered}}, summary: "Your app has confirmed that you are signed out.", hasNot: []string{refresh, script}},
 		{
 			name: "all", told: []told{{client: "shop", state: logout.StateDelivered}, {client: "payroll", state: logout.StateSuperseded}},
 			summary: "All 2 apps have confirmed that you are signed out.", hasNot: []string{refresh},
 		},
 		{
 			name: "one is retried soon", told: []told{{client: "shop", state: logout.StateDelivered}, {client: "payroll", state: logout.StateRetrying}}, next: 5 * time.Second,
-			summary: "Signed out of 1 of 2. Payroll is being retried.", has: []string{refresh, "keeps itself up to date"},
+			summary: "Signed out of 1 of 2. Payroll is being retried.", has: []string{refresh, script, "keeps itself up to date", `data-poll="1000"`},
 		},
 		{
 			name: "one is retried much later", told: []told{{client: "shop", state: logout.StateDelivered}, {client: "payroll", state: logout.StateRetrying}}, next: time.Hour,
-			summary: "Signed out of 1 of 2. Payroll is being retried.", has: []string{`id="again" href="/logged_out"`}, hasNot: []string{refresh},
+			summary: "Signed out of 1 of 2. Payroll is being retried.", has: []string{`id="again" href="/logged_out"`, script}, hasNot: []string{refresh},
 		},
 		{
 			name: "a tab left open", told: []told{{client: "payroll", state: logout.StatePending}}, later: 4 * time.Minute,
-			summary: "Signed out of 0 of 1. Payroll is being retried.", hasNot: []string{refresh},
+			summary: "Signed out of 0 of 1. Payroll is being retried.", has: []string{`data-poll="10000"`}, hasNot: []string{refresh},
 		},
 		{
 			name: "nobody else's business after a while", told: []told{{client: "payroll", state: logout.StatePending}}, later: 16 * time.Minute,
@@ -91,7 +94,7 @@ func TestLoggedOut(t *testing.T) {
 		},
 		{
 			name: "hostile name", told: []told{{client: "evil", state: logout.StateDelivered}, {client: "<b>gone</b>", state: logout.StateDead}},
-			summary: "Signed out of 1 of 2. &lt;b&gt;gone&lt;/b&gt; could not be told.", has: []string{"&lt;script&gt;"}, hasNot: []string{"<script", "<b>"},
+			summary: "Signed out of 1 of 2. &lt;b&gt;gone&lt;/b&gt; could not be told.", has: []string{"&lt;script&gt;"}, hasNot: []string{"<script", "<b>", script},
 		},
 	}
 	for _, test := range tests {
@@ -118,11 +121,43 @@ func TestLoggedOut(t *testing.T) {
 			if a.status != 200 || a.header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%d %v", a.status, a.header)
 			}
+			if live := strings.Contains(a.body, script); live != strings.Contains(a.policy, "script-src 'self'; connect-src 'self'") {
+				t.Errorf("script %t, policy %s", live, a.policy)
+			}
+			s.sameAsJSON(a, test.summary)
 			s.newBrowser()
+			s.sameAsJSON(answer{}, "")
 			if other := s.get("/logged_out"); other.status != 200 || strings.Contains(other.body, `id="apps"`) {
 				t.Error("another browser sees the receipts")
 			}
 		})
+	}
+}
+
+// sameAsJSON compares what the script gets with the page. Another browser gets nothing.
+func (s *site) sameAsJSON(page answer, summary string) {
+	s.Helper()
+	a := s.get("/logged_out/receipts")
+	var got struct {
+		Summary     string
+		Told, Total int
+		Apps        []struct{ Name, State, Text string }
+		PollMillis  int `json:"poll_ms"`
+	}
+	if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.status != 200 || a.header.Get("Cache-Control") != "no-store" {
+		s.Fatalf("%d %v %s", a.status, err, a.body)
+	}
+	if html.EscapeString(got.Summary) != summary || got.Total != len(got.Apps) || got.Total != strings.Count(page.body, `class="what"`) ||
+		got.PollMillis > 0 != strings.Contains(page.body, "receipts.js") {
+		s.Errorf("the script gets %+v", got)
+	}
+	for _, app := range got.Apps {
+		s.contains(page, `<span class="mark `+app.State+`"`, html.EscapeString(app.Text))
+	}
+	for _, private := range []string{"alice", "l-1", "sub", "session"} {
+		if strings.Contains(a.body, private) {
+			s.Errorf("the receipts name %s: %s", private, a.body)
+		}
 	}
 }
 

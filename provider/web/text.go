@@ -46,6 +46,7 @@ var scopeTexts = map[string]browser.ScopeText{
 	"email":          {Title: "See your e-mail address"},
 	"address":        {Title: "See your postal address"},
 	"phone":          {Title: "See your phone number"},
+	"exeunt.admin":   {Title: "Administer this provider", Text: "It sees who is signed in and what apps were told, and can end sessions. Only for administrators."},
 	"offline_access": {Title: "Act for you when you are away", Text: "It keeps this access after you log out, until it is taken away from it."},
 }
 

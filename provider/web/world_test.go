@@ -266,6 +266,7 @@ func newSite(t *testing.T) *site {
 	e.GET("/consent", consent.Get)
 	e.POST("/consent", consent.Post)
 	e.GET("/logged_out", loggedOut.Get)
+	e.GET("/logged_out/receipts", loggedOut.ReceiptsJSON)
 	e.GET("/", (&web.Home{Current: current, Users: w, Pages: pages}).Get)
 	e.GET("/static/*", (&web.Assets{Files: assets}).Get)
 	s.newBrowser()
