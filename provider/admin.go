@@ -45,6 +45,7 @@ func (p *Provider) adminRoutes(e *endpoints) *echo.Echo {
 	r.GET(api+"/sessions", e.adminAPI.LiveSessions, program)
 	r.POST(api+"/sessions/:id/end", e.adminAPI.EndSession, program)
 	r.POST(api+"/sessions/end", e.adminAPI.EndSessions, program)
+	r.GET(api+"/audit", e.adminAPI.AuditTrail, program)
 
 	// For administrators: the console.
 	desk, gate := e.console, e.console.Gate
@@ -76,11 +77,11 @@ func (p *Provider) console(e *endpoints, assets *browser.Assets, authenticator *
 		return err
 	}
 	e.console = &console.Console{
-		Issuer: p.cfg.Issuer, Users: p.store.Users, Names: p.store.Users, Authenticator: authenticator, Sessions: p.sessions,
+		Issuer: p.cfg.Issuer, Users: p.store.Users, Names: p.store.Users, Authenticator: countedLogins{authenticator, p.metrics}, Sessions: p.sessions,
 		Activity: signout.Activity{
 			Sessions: p.sessions, Lifetimes: signout.Lifetimes{Idle: console.IdleLifetime, Absolute: console.AbsoluteLifetime},
 		},
-		Live: p.sessions, Ledger: p.sessions, Journal: p.sessions, Engine: p.engine, Clients: directory{p.store.Clients}, Tx: p.cfg.DB,
+		Live: p.sessions, Ledger: p.sessions, Journal: p.sessions, Engine: recordedEngine{p.engine, p.cfg.DB, p.trail}, Clients: directory{p.store.Clients}, Tx: p.cfg.DB, Audit: p.trail,
 		Cookies: browser.AdminCookies{TLS: p.cameByTLS}, Pages: pages, Now: p.cfg.Now, Logger: p.cfg.Logger,
 	}
 	return nil

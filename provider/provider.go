@@ -209,9 +209,10 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
+	recorded := recordedEngine{p.engine, p.cfg.DB, p.trail}
 	e.adminAPI = &protocol.AdminAPI{
 		Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Clients: directory{p.store.Clients}, Sessions: p.sessions, Ledger: p.sessions,
-		Journal: p.sessions, Engine: p.engine,
+		Journal: p.sessions, Engine: recorded, Trail: p.store.Audit,
 	}
 	revoker := &protocol.Revoker{Tx: p.cfg.DB, Grants: p.store.Grants, Announcer: p.engine, Audit: p.trail}
 	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
@@ -220,7 +221,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.events = &protocol.Events{
 		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
 	}
-	e.deliveries = &protocol.Deliveries{Settings: settings, Events: e.events, Ledger: p.sessions, Engine: p.engine}
+	e.deliveries = &protocol.Deliveries{Settings: settings, Events: e.events, Ledger: p.sessions, Engine: recorded}
 	e.revocation = &protocol.GlobalRevocation{
 		Settings: settings, ClientAuth: clientAuth, Domains: p.cfg.GlobalRevocation, Users: p.store.Users, Requests: p.store.Failures,
 		Engine: p.engine, Tx: p.cfg.DB,

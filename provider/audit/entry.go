@@ -16,6 +16,8 @@ const (
 	KindLogout              Kind = "logout"
 	KindLoginSucceeded      Kind = "login.succeeded"
 	KindLoginFailed         Kind = "login.failed"
+	KindConsoleLogin        Kind = "console.login"
+	KindConsoleLoginFailed  Kind = "console.login_failed"
 	KindTokenIgnored        Kind = "token.ignored"
 	KindTokenRevoked        Kind = "token.revoked"
 	KindTokenReused         Kind = "token.reused"
@@ -42,7 +44,7 @@ const (
 // Kinds lists all of them.
 func Kinds() []Kind {
 	return []Kind{
-		KindLogout, KindLoginSucceeded, KindLoginFailed, KindTokenIgnored, KindTokenRevoked, KindTokenReused, KindUserTokenReused, KindRedelivered,
+		KindLogout, KindLoginSucceeded, KindLoginFailed, KindConsoleLogin, KindConsoleLoginFailed, KindTokenIgnored, KindTokenRevoked, KindTokenReused, KindUserTokenReused, KindRedelivered,
 		KindMassStarted, KindMassCancelled, KindConsentRevoked, KindKeyRotated, KindClientCreated, KindClientUpdated, KindClientDeleted, KindStreamStatus, KindUserCreated, KindUserUpdated, KindUserPasswordChanged,
 		KindUserDisabled, KindUserEnabled, KindUserDeleted, KindRefused, KindUnrecorded,
 	}

@@ -69,7 +69,7 @@ const (
 // Page is a page of the trail as the API answers it.
 type Page struct {
 	Entries []Line `json:"entries"`
-	Next    string `json:"next,omitempty"` // the after of the page that follows; empty: there is none
+	Next    string `json:"next_cursor,omitempty"` // the cursor of the page that follows; empty: there is none
 }
 
 // NewPage makes a page of what was read with a filter.
@@ -84,7 +84,7 @@ func NewPage(entries []Entry, f Filter) Page {
 	return p
 }
 
-// ParseQuery reads the query parameters since, until, kind, sub, order (newest, oldest), after and limit (to MaxPage, default DefaultPage).
+// ParseQuery reads the query parameters since, until, kind, sub, order (newest, oldest), cursor and limit (to MaxPage, default DefaultPage).
 // Times are those of logout.ParseTime. The error names the parameter; it may be shown.
 func ParseQuery(values url.Values, now time.Time) (Filter, error) {
 	f := Filter{Kind: Kind(values.Get("kind")), Subject: values.Get("sub"), Limit: DefaultPage}
@@ -102,9 +102,9 @@ func ParseQuery(values url.Values, now time.Time) (Filter, error) {
 	default:
 		return f, errors.New("order is neither newest nor oldest")
 	}
-	if text := values.Get("after"); text != "" {
+	if text := values.Get("cursor"); text != "" {
 		if f.After, err = ParseCursor(text); err != nil {
-			return f, fmt.Errorf("after %w", err)
+			return f, fmt.Errorf("cursor %w", err)
 		}
 	}
 	if text := values.Get("limit"); text != "" {

@@ -18,3 +18,18 @@ func LoginFailed(actor logout.Actor, subject, clientID, reason string) Entry {
 		Kind: KindLoginFailed, Actor: actor, Subject: subject, ClientID: clientID, Detail: detail(map[string]any{"reason": reason}), bounded: true,
 	}
 }
+
+// ConsoleLogin records that an administrator has entered the console.
+func ConsoleLogin(actor logout.Actor, sessionID string) Entry {
+	return Entry{Kind: KindConsoleLogin, Actor: actor, Subject: actor.ID, SessionID: sessionID}
+}
+
+// ConsoleLoginFailed is LoginFailed for the console. The reason may also be that the user is no administrator: not_admin.
+func ConsoleLoginFailed(actor logout.Actor, subject, reason string) Entry {
+	e := LoginFailed(actor, subject, "", reason)
+	e.Kind = KindConsoleLoginFailed
+	return e
+}
+
+// ReasonNoAdmin is why somebody with the right password does not enter the console.
+const ReasonNoAdmin = "not_admin"

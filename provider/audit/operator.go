@@ -46,14 +46,24 @@ func KeyRotated(actor logout.Actor, alg, kid string, activateAt time.Time) Entry
 // Redelivered records that so many deliveries got another chance, and how they were chosen.
 func Redelivered(actor logout.Actor, f logout.Filter, count int) Entry {
 	d := map[string]any{"count": count}
-	if f.DeliveryID != "" {
-		d["delivery_id"] = f.DeliveryID
+	for name, value := range map[string]string{"delivery_id": f.DeliveryID, "channel": string(f.Channel), "cause": string(f.Cause)} {
+		if value != "" {
+			d[name] = value
+		}
+	}
+	for name, at := range map[string]time.Time{"since": f.Since, "until": f.Until} {
+		if !at.IsZero() {
+			d[name] = at.UTC()
+		}
 	}
 	if len(f.States) > 0 {
 		d["states"] = f.States
 	}
-	if !f.Since.IsZero() {
-		d["since"] = f.Since.UTC()
+	if f.Acknowledged {
+		d["include_delivered"] = true
 	}
-	return Entry{Kind: KindRedelivered, Actor: actor, ClientID: f.ClientID, LogoutID: f.LogoutID, Detail: detail(d)}
+	return Entry{
+		Kind: KindRedelivered, Actor: actor, Subject: f.Subject, ClientID: f.ClientID, SessionID: f.SessionID, LogoutID: f.LogoutID, Detail: detail(d),
+		bounded: actor.Kind == "client", // one may ask for its own as often as it likes
+	}
 }

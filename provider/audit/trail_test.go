@@ -92,7 +92,7 @@ func TestParseQuery(t *testing.T) {
 	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	cursor := Cursor{At: now, ID: "x"}
 	f, err := ParseQuery(url.Values{
-		"since": {"24h"}, "until": {"2026-01-02"}, "kind": {"logout"}, "sub": {"alice"}, "order": {"oldest"}, "after": {cursor.String()}, "limit": {"7"},
+		"since": {"24h"}, "until": {"2026-01-02"}, "kind": {"logout"}, "sub": {"alice"}, "order": {"oldest"}, "cursor": {cursor.String()}, "limit": {"7"},
 	}, now)
 	want := Filter{Since: now.Add(-24 * time.Hour), Until: now.Add(-12 * time.Hour), Kind: KindLogout, Subject: "alice", Oldest: true, After: cursor, Limit: 7}
 	if err != nil || f != want {
@@ -100,7 +100,7 @@ func TestParseQuery(t *testing.T) {
 	}
 	for query, part := range map[string]string{
 		"since=yesterday": "since is no time", "until=2026-13-01": "until is no time", "kind=x": "kind is none of", "sub=%00": "sub is not valid", "sub=%ff": "sub is not valid",
-		"order=random": "order is neither", "after=x": "after is not a cursor", "limit=0": "limit is not", "limit=1001": "limit is not", "since=1h&until=2h": "until is before since",
+		"order=random": "order is neither", "cursor=x": "cursor is not a cursor", "limit=0": "limit is not", "limit=1001": "limit is not", "since=1h&until=2h": "until is before since",
 	} {
 		values, err := url.ParseQuery(query)
 		if err != nil {
@@ -114,7 +114,7 @@ func TestParseQuery(t *testing.T) {
 
 // Whatever stands in a query, it is refused or can be asked of a database.
 func FuzzParseQuery(f *testing.F) {
-	f.Add("since=24h&after=" + Cursor{At: time.Unix(1, 0), ID: "a"}.String())
+	f.Add("since=24h&cursor=" + Cursor{At: time.Unix(1, 0), ID: "a"}.String())
 	f.Add("kind=logout&limit=3&order=oldest&sub=x&until=2026-01-02T15:04:05Z")
 	f.Fuzz(func(t *testing.T, query string) {
 		values, _ := url.ParseQuery(query)

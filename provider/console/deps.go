@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -54,10 +55,10 @@ type Journal interface {
 	Ended(ctx context.Context, logoutID string, limit int) ([]logout.Session, error)
 }
 
-// Engine acts; *logout.Engine is one.
+// Engine acts, and has the audit trail say what it did.
 type Engine interface {
 	End(ctx context.Context, req logout.Request) (*logout.Outcome, error)
-	Redeliver(ctx context.Context, f logout.Filter) (int, error)
+	Redeliver(ctx context.Context, actor logout.Actor, f logout.Filter) (int, error)
 	Overview(ctx context.Context, clients ...string) (map[string]logout.Overview, error)
 }
 
@@ -88,6 +89,7 @@ type Console struct {
 	Engine        Engine
 	Clients       Clients
 	Tx            Tx
+	Audit         audit.Recorder
 	Cookies       browser.AdminCookies
 	Pages         *browser.Renderer // of the console's templates
 	Now           func() time.Time

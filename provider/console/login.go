@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
@@ -81,6 +82,9 @@ func (h *Console) Login(c echo.Context) error {
 	var throttled *identity.ThrottledError
 	switch {
 	case errors.Is(err, identity.ErrLoginFailed):
+		if err := h.failed(c, err); err != nil {
+			return err
+		}
 		return refuse(http.StatusUnprocessableEntity, textLoginFailed)
 	case errors.As(err, &throttled):
 		browser.SetRetryAfter(c.Response().Header(), throttled.RetryAfter)
@@ -92,11 +96,17 @@ func (h *Console) Login(c echo.Context) error {
 		return err
 	case !allowed(user):
 		h.Logger.WarnContext(r.Context(), "somebody who is no administrator tried to enter the console", "user", user.ID, "address", c.RealIP())
+		if err := h.failed(c, &identity.LoginError{UserID: user.ID, Reason: audit.ReasonNoAdmin}); err != nil {
+			return err
+		}
 		return refuse(http.StatusForbidden, textNoAdmin)
 	}
 	secret := browser.NewSecret()
 	err = h.Tx.Tx(r.Context(), func(ctx context.Context) error { return h.logIn(ctx, c, user, secret) })
 	if errors.Is(err, identity.ErrLoginFailed) { // disabled at this very moment
+		if err := h.failed(c, &identity.LoginError{UserID: user.ID, Reason: identity.LoginChanged}); err != nil {
+			return err
+		}
 		return refuse(http.StatusUnprocessableEntity, textLoginFailed)
 	}
 	if err != nil {
@@ -105,6 +115,16 @@ func (h *Console) Login(c echo.Context) error {
 	h.Cookies.SetSession(c.Response(), r, secret)
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.Redirect(http.StatusSeeOther, page.Next)
+}
+
+// failed records a login that failed.
+func (h *Console) failed(c echo.Context, err error) error {
+	var why *identity.LoginError
+	if !errors.As(err, &why) {
+		why = &identity.LoginError{}
+	}
+	who := logout.Actor{Kind: audit.ActorAnonymous, Address: c.RealIP(), UserAgent: c.Request().UserAgent()}
+	return h.Audit.Record(context.WithoutCancel(c.Request().Context()), audit.ConsoleLoginFailed(who, why.UserID, why.Reason))
 }
 
 // logIn is step 4.
@@ -125,9 +145,12 @@ func (h *Console) logIn(ctx context.Context, c echo.Context, user identity.User,
 			return err
 		}
 	}
-	expiresAt := h.Activity.Lifetimes.ExpiresAt(now)
+	sessionID, expiresAt := logout.NewID(), h.Activity.Lifetimes.ExpiresAt(now)
+	if err := h.Audit.Record(ctx, audit.ConsoleLogin(who, sessionID)); err != nil {
+		return err
+	}
 	return h.Sessions.Start(ctx, logout.Session{
-		ID: logout.NewID(), Subject: user.ID, SecretHash: secretHash(secret), AuthTime: now, CreatedAt: now, SeenAt: now,
+		ID: sessionID, Subject: user.ID, SecretHash: secretHash(secret), AuthTime: now, CreatedAt: now, SeenAt: now,
 		IdleUntil: h.Activity.Lifetimes.IdleUntil(now, expiresAt), ExpiresAt: expiresAt, Address: who.Address, UserAgent: who.UserAgent,
 	})
 }

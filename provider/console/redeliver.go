@@ -129,7 +129,7 @@ func worth(form filterForm) error {
 
 func (h *Console) redeliver(c echo.Context, f logout.Filter) (int, error) {
 	ctx := context.WithoutCancel(c.Request().Context()) // somebody who closes the page does not undo half of it
-	n, err := h.Engine.Redeliver(ctx, f)
+	n, err := h.Engine.Redeliver(ctx, actor(c), f)
 	h.Logger.InfoContext(ctx, "deliveries are told again", "admin", adminOf(c).user.ID, "address", c.RealIP(), "deliveries", n, "delivery", f.DeliveryID,
 		"client", f.ClientID, "states", f.States, "since", f.Since, "until", f.Until, "include_delivered", f.Acknowledged)
 	return n, err

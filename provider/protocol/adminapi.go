@@ -15,6 +15,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
@@ -48,7 +49,7 @@ type adminSessions interface {
 // adminEngine acts.
 type adminEngine interface {
 	Ender
-	Redeliver(ctx context.Context, f logout.Filter) (int, error)
+	Redeliverer
 	Overview(ctx context.Context, clients ...string) (map[string]logout.Overview, error)
 }
 
@@ -74,6 +75,7 @@ type AdminAPI struct {
 	Ledger   deliveryReader
 	Journal  adminJournal
 	Engine   adminEngine
+	Trail    trailReader
 }
 
 // adminJournal reads logouts.
@@ -104,14 +106,14 @@ func (a *AdminAPI) Gate(next echo.HandlerFunc) echo.HandlerFunc {
 		case state.Token.Kind != identity.KindAccess || !state.Live(a.Now()):
 			return a.refuseToken(c)
 		case !slices.Contains(state.Token.Scopes, identity.ScopeAdmin):
-			return a.refuseScope(c, identity.ScopeAdmin)
+			return a.refuse(c, state.Grant.ClientID, "the token has not the scope "+identity.ScopeAdmin)
 		}
 		may, err := a.mayAdminister(ctx, state)
 		if err != nil {
 			return unavailable(err)
 		}
 		if !may {
-			return a.refuseScope(c, identity.ScopeAdmin)
+			return a.refuse(c, state.Grant.ClientID, "the client may not administer any more, or its user is no administrator")
 		}
 		actor := signout.ClientActor(c, state.Grant.ClientID)
 		if !state.Grant.OfClient() {
@@ -120,6 +122,15 @@ func (a *AdminAPI) Gate(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Set(adminActorKey, actor)
 		return next(c)
 	}
+}
+
+// refuse records that somebody with a token of ours asked for what it does not open, and says so.
+func (a *AdminAPI) refuse(c echo.Context, clientID, reason string) error {
+	entry := audit.Refused(signout.ClientActor(c, clientID), clientID, c.Path(), reason)
+	if err := a.Audit.Record(context.WithoutCancel(c.Request().Context()), entry); err != nil {
+		return unavailable(err)
+	}
+	return a.refuseScope(c, identity.ScopeAdmin)
 }
 
 // mayAdminister is step 2.

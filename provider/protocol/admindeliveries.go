@@ -174,7 +174,7 @@ func (a *AdminAPI) Redeliver(c echo.Context) error {
 
 func (a *AdminAPI) redeliver(c echo.Context, f logout.Filter) error {
 	ctx := context.WithoutCancel(c.Request().Context())
-	n, err := a.Engine.Redeliver(ctx, f)
+	n, err := a.Engine.Redeliver(ctx, adminActor(c), f)
 	by := adminActor(c)
 	a.Logger.InfoContext(ctx, "deliveries are told again", "by", by.Kind, "id", by.ID, "address", by.Address, "deliveries", n, "delivery", f.DeliveryID,
 		"client", f.ClientID, "states", f.States, "since", f.Since, "until", f.Until, "include_delivered", f.Acknowledged)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
 )
 
 // deliveriesParameters narrow a client's view of its own deliveries.
@@ -20,9 +21,9 @@ var (
 	ownRedeliverParameters = append(slices.Clone(clientParameters), "delivery_id", "since")
 )
 
-// Redeliverer gives deliveries another chance; *logout.Engine is one.
+// Redeliverer gives deliveries another chance, and has the audit trail say who asked for it.
 type Redeliverer interface {
-	Redeliver(ctx context.Context, f logout.Filter) (int, error)
+	Redeliver(ctx context.Context, actor logout.Actor, f logout.Filter) (int, error)
 }
 
 // Deliveries is what a relying party may know of what it was told, and was not: its own deliveries and nobody else's.
@@ -127,7 +128,7 @@ func (h *Deliveries) Redeliver(c echo.Context) error {
 	f = own(f, client)
 	f.States = []logout.State{logout.StateDead, logout.StateRejected}
 	ctx := context.WithoutCancel(c.Request().Context())
-	n, err := h.Engine.Redeliver(ctx, f)
+	n, err := h.Engine.Redeliver(ctx, signout.ClientActor(c, client.ID), f)
 	h.Logger.InfoContext(ctx, "a client has asked to be told again", "client", client.ID, "deliveries", n)
 	if err != nil {
 		return unavailable(err)
