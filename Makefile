@@ -5,7 +5,7 @@ GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 LDFLAGS  = -s -w -X github.com/exeunt-id/exeunt/cli.version=$(VERSION)
 
-TEST_TIMEOUT ?= 10m
+TEST_TIMEOUT ?= 15m
 TEST_FLAGS   ?=
 PACKAGES     ?= ./...
 FUZZTIME     ?= 20s
