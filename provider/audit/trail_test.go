@@ -99,7 +99,7 @@ func TestParseQuery(t *testing.T) {
 		t.Errorf("%+v, %v; want %+v", f, err, want)
 	}
 	for query, part := range map[string]string{
-		"since=yesterday": "since is no time", "until=2026-13-01": "until is no time", "kind=x": "kind is none of", "sub=%00": "sub is not valid", "sub=%ff": "sub is not valid",
+		"since=yesterday": `since "yesterday" is no time`, "until=2026-13-01": `until "2026-13-01" is no time`, "kind=x": "kind is none of", "sub=%00": "sub is not valid", "sub=%ff": "sub is not valid",
 		"order=random": "order is neither", "cursor=x": "cursor is not a cursor", "limit=0": "limit is not", "limit=1001": "limit is not", "since=1h&until=2h": "until is before since",
 	} {
 		values, err := url.ParseQuery(query)
