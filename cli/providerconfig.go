@@ -42,9 +42,13 @@ func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (prov
 	p.Tokens.Code, p.Tokens.Access, p.Tokens.ID, p.Tokens.Refresh = cfg.Tokens.Code, cfg.Tokens.Access, cfg.Tokens.ID, cfg.Tokens.Refresh
 	p.Rotation.Every, p.Rotation.KeepRetired = cfg.Keys.RotateEvery, cfg.Keys.KeepRetired
 	p.Sessions.Idle, p.Sessions.Absolute = cfg.Sessions.Idle, cfg.Sessions.Absolute
+	if p.Devices, p.Places, err = deviceRules(cfg); err != nil {
+		return provider.Config{}, err
+	}
 	for _, u := range cfg.Users {
 		p.Users = append(p.Users, provider.User{
 			Username: u.Username, Password: u.Password.Reveal(), PasswordHash: u.PasswordHash.Reveal(), Email: u.Email, Admin: u.Admin, Claims: u.Claims,
+			DeviceLimit: u.DeviceLimit, DeviceGroup: u.Group,
 		})
 	}
 	for i, c := range cfg.Clients {

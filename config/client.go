@@ -44,7 +44,7 @@ type Client struct {
 
 	WebhookURI     string   `yaml:"webhook_uri" doc:"Where signed events are sent (Standard Webhooks)."`
 	WebhookSecrets []Secret `yaml:"webhook_secrets" doc:"One secret that signs them, or two while one replaces the other, the newest first: whsec_ and the base64 of 24 to 64 bytes."`
-	WebhookEvents  []string `yaml:"webhook_events" doc:"The types of events that the client wants. Without it all that concern it, except token.revoked and user.created. Without webhook_uri it pulls them."`
+	WebhookEvents  []string `yaml:"webhook_events" doc:"The types of events that the client wants. Without it all that concern it, except token.revoked, user.created and device.signal. Without webhook_uri it pulls them."`
 	UserToken      bool     `yaml:"user_token" doc:"Events carry a one-time user token instead of the subject."`
 
 	AccessTokenFormat   string   `yaml:"access_token_format" doc:"opaque, or jwt: access tokens that resource servers can verify by themselves (RFC 9068), until they expire."`

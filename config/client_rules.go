@@ -107,6 +107,12 @@ const (
 	scopeStreamManage = "ssf.manage"
 )
 
+// The scopes of what an app may do with its user's devices. The user is asked for them as for any other.
+const (
+	scopeDevicesRead   = "devices.read"
+	scopeDevicesDetach = "devices.detach"
+)
+
 // checkStreamScopes: the prefix is reserved, and only a token of the client's own opens the API.
 func (c clientRules) checkStreamScopes() {
 	for _, scope := range strings.Fields(c.Scope) {

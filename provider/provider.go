@@ -109,6 +109,7 @@ type endpoints struct {
 	check      *protocol.CheckSession
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
+	devices    *protocol.Devices
 	deliveries *protocol.Deliveries
 	adminAPI   *protocol.AdminAPI
 	revocation *protocol.GlobalRevocation
@@ -117,6 +118,7 @@ type endpoints struct {
 	userToken  *protocol.UserToken
 	events     *protocol.Events
 	login      *web.Login
+	choice     *web.DeviceChoice
 	consent    *web.Consent
 	home       *web.Home
 	loggedOut  *web.LoggedOut
@@ -212,7 +214,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	recorded := recordedEngine{p.engine, p.cfg.DB, p.trail}
 	e.adminAPI = &protocol.AdminAPI{
 		Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Clients: directory{p.store.Clients}, Sessions: p.sessions, Ledger: p.sessions,
-		Journal: p.sessions, Engine: recorded, Trail: p.store.Audit,
+		Journal: p.sessions, Engine: recorded, Trail: p.store.Audit, Devices: p.operator,
 	}
 	revoker := &protocol.Revoker{Tx: p.cfg.DB, Grants: p.store.Grants, Announcer: p.engine, Audit: p.trail}
 	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
@@ -220,6 +222,9 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.userToken = &protocol.UserToken{Settings: settings, ClientAuth: clientAuth, Tokens: p.engine}
 	e.events = &protocol.Events{
 		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
+	}
+	e.devices = &protocol.Devices{
+		Settings: settings, Grants: p.store.Grants, Clients: p.store.Clients, Sessions: p.sessions, Store: p.store.Devices, Registry: p.operator.devices,
 	}
 	e.deliveries = &protocol.Deliveries{Settings: settings, Events: e.events, Ledger: p.sessions, Engine: recorded}
 	e.revocation = &protocol.GlobalRevocation{
@@ -248,9 +253,10 @@ func (p *Provider) web(e *endpoints, cookies browser.Cookies, authenticator *ide
 	current := p.current(cookies)
 	e.login = &web.Login{
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: countedLogins{authenticator, p.metrics}, Sessions: p.sessions,
-		Current: current, Ender: p.engine, Tx: p.cfg.DB, Audit: p.trail, Cookies: cookies, Pages: p.pages,
+		Devices: p.operator.devices, Choices: p.store.Devices, Current: current, Ender: p.engine, Tx: p.cfg.DB, Audit: p.trail, Cookies: cookies, Pages: p.pages,
 		Lifetimes: p.cfg.Sessions, Now: p.cfg.Now,
 	}
+	e.choice = &web.DeviceChoice{Login: e.login}
 	e.consent = &web.Consent{
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Agreements: p.store.Consents, Current: current,
 		Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages, Now: p.cfg.Now,

@@ -12,6 +12,27 @@ type LoginPage struct {
 	CSRF       string
 }
 
+// DevicesPage is the data of "devices": a person is signed in on as many devices as they may be, and logs in on one more.
+type DevicesPage struct {
+	ID              string // of the login that waits for the person to choose; empty when they may not
+	AuthorizationID string // of the request that waits; empty for a plain login
+	ClientName      string // the app that asks; empty for a plain login
+	Devices         []DeviceText
+	Count, Limit    int
+	Surplus         int    // how many must be signed out; 0: there is room by now
+	Error           string // why the last choice was none
+	CSRF            string
+}
+
+// DeviceText is a device in human words.
+type DeviceText struct {
+	ID     string
+	Number string // of the row, from 1
+	Name   string
+	Seen   string // when it was used last
+	Place  string // where; may be empty
+}
+
 // ConsentPage is the data of "consent".
 type ConsentPage struct {
 	ID         string // of the waiting authorization

@@ -97,6 +97,12 @@ const (
 // ScopeAdmin is the scope of the admin API. A client has it by the operator's will alone, never by registering itself.
 const ScopeAdmin = "exeunt.admin"
 
+// The scopes of what an app may do with its user's devices. Attaching what it knows to the one that the user is on needs none.
+const (
+	ScopeDevicesRead   = "devices.read"
+	ScopeDevicesDetach = "devices.detach"
+)
+
 // AccessTokenJWT is the access token format of RFC 9068.
 const AccessTokenJWT = "jwt"
 

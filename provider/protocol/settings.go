@@ -61,6 +61,7 @@ const (
 	PathStreamPoll        = "/ssf/poll/" // and the stream
 	PathRegister          = "/register"
 	PathUserToken         = "/api/user-token"
+	PathDevices           = "/api/devices"
 	PathEvents            = "/api/events"
 	PathEventsAck         = "/api/events/ack"
 	pathLogin             = "/login"

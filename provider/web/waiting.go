@@ -17,6 +17,7 @@ import (
 const (
 	pathLogin   = "/login"
 	pathConsent = "/consent"
+	pathDevices = "/login/devices"
 	pathResume  = "/authorize/resume"
 	pathDeny    = "/authorize/deny"
 	pathHome    = "/"
