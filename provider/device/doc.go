@@ -1,10 +1,10 @@
 // Package device attaches devices to people and detaches them.
 //
-//	            login, or attachment by an app                   by the person, an app, an operator, the
-//	 (unknown) ────────────────────────────────▶ attached ───────────────────────────────────────────────▶ detached
-//	                                                ▲         limit, inactivity: its sessions end            │
-//	                                                └───────── login in the same browser: the rules ─────────┘
-//	                                                           are evaluated again
+//	           login, or attachment by an app                   by the person, an app, an operator, the
+//	(unknown) ────────────────────────────────▶ attached ───────────────────────────────────────────────▶ detached
+//	                                               ▲         limit, inactivity: its sessions end            │
+//	                                               └───────── login in the same browser: the rules ─────────┘
+//	                                                          are evaluated again
 //
 // A device counts for a limit while somebody is signed in on it. Whoever changes that, a login or a detachment, holds the person's devices
 // (Store.Hold) first, so that of two logins for one free place one is on one device too many.

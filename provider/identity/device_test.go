@@ -134,18 +134,18 @@ func TestSignals(t *testing.T) {
 		recent   int
 		want     []identity.DeviceSignal
 	}{
-		"first":                    {phone, nil, 1, nil},
-		"quiet":                    {phone, []identity.Device{laptop}, 1, nil},
-		"concurrent":               {phone, []identity.Device{active}, 1, []identity.DeviceSignal{identity.SignalConcurrentUse}},
-		"the same device":          {change(active, func(d *identity.Device) { d.Place = identity.Place{} }), []identity.Device{active}, 1, nil},
-		"active, but signed out":   {phone, []identity.Device{change(active, func(d *identity.Device) { d.SignedIn = false })}, 1, nil},
-		"many new":                 {phone, []identity.Device{laptop}, 3, []identity.DeviceSignal{identity.SignalHighVelocity}},
-		"many new, but known":      {laptop, []identity.Device{laptop}, 3, nil},
-		"from Oxford to Tokyo":     {change(phone, func(d *identity.Device) { d.Place = tokyo }), []identity.Device{laptop}, 1, []identity.DeviceSignal{identity.SignalImpossibleTravel}},
-		"the laptop itself":        {change(laptop, func(d *identity.Device) { d.Place = tokyo }), []identity.Device{laptop}, 1, []identity.DeviceSignal{identity.SignalImpossibleTravel}},
-		"by plane":                 {change(phone, func(d *identity.Device) { d.Place = tokyo }), []identity.Device{change(laptop, func(d *identity.Device) { d.PlacedAt = noon.Add(-13 * time.Hour) })}, 1, nil},
-		"the last login counts":    {change(phone, func(d *identity.Device) { d.Place = tokyo }), []identity.Device{laptop, {ID: "x", Place: tokyo, PlacedAt: noon.Add(-time.Minute)}}, 1, nil},
-		"around the corner":        {change(phone, func(d *identity.Device) { d.Place = oxford; d.Place.Latitude++ }), []identity.Device{change(laptop, func(d *identity.Device) { d.PlacedAt = noon })}, 1, nil},
+		"first":                     {phone, nil, 1, nil},
+		"quiet":                     {phone, []identity.Device{laptop}, 1, nil},
+		"concurrent":                {phone, []identity.Device{active}, 1, []identity.DeviceSignal{identity.SignalConcurrentUse}},
+		"the same device":           {change(active, func(d *identity.Device) { d.Place = identity.Place{} }), []identity.Device{active}, 1, nil},
+		"active, but signed out":    {phone, []identity.Device{change(active, func(d *identity.Device) { d.SignedIn = false })}, 1, nil},
+		"many new":                  {phone, []identity.Device{laptop}, 3, []identity.DeviceSignal{identity.SignalHighVelocity}},
+		"many new, but known":       {laptop, []identity.Device{laptop}, 3, nil},
+		"from Oxford to Tokyo":      {change(phone, func(d *identity.Device) { d.Place = tokyo }), []identity.Device{laptop}, 1, []identity.DeviceSignal{identity.SignalImpossibleTravel}},
+		"the laptop itself":         {change(laptop, func(d *identity.Device) { d.Place = tokyo }), []identity.Device{laptop}, 1, []identity.DeviceSignal{identity.SignalImpossibleTravel}},
+		"by plane":                  {change(phone, func(d *identity.Device) { d.Place = tokyo }), []identity.Device{change(laptop, func(d *identity.Device) { d.PlacedAt = noon.Add(-13 * time.Hour) })}, 1, nil},
+		"the last login counts":     {change(phone, func(d *identity.Device) { d.Place = tokyo }), []identity.Device{laptop, {ID: "x", Place: tokyo, PlacedAt: noon.Add(-time.Minute)}}, 1, nil},
+		"around the corner":         {change(phone, func(d *identity.Device) { d.Place = oxford; d.Place.Latitude++ }), []identity.Device{change(laptop, func(d *identity.Device) { d.PlacedAt = noon })}, 1, nil},
 		"a place that nobody knows": {phone, []identity.Device{laptop}, 1, nil},
 	} {
 		if got := rules.Signals(test.arriving, test.known, test.recent, noon); !slices.Equal(got, test.want) {

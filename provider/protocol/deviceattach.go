@@ -104,4 +104,3 @@ func (s Settings) refuseAge(c echo.Context, age time.Duration) *oidc.Error {
 	h.Set(echo.HeaderWWWAuthenticate, fmt.Sprintf("%s, max_age=%q", h.Get(echo.HeaderWWWAuthenticate), fmt.Sprint(int(age.Seconds()))))
 	return e
 }
-
