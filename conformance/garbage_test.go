@@ -45,6 +45,7 @@ func endpoints() []endpoint {
 		{"/authorize/resume", []string{"id"}},
 		{"/authorize/deny", []string{"id", "csrf"}},
 		{"/login", []string{"id", "csrf", "username", "password"}},
+		{"/authorize/devices", []string{"id", "csrf", "device"}},
 		{"/login/devices", []string{"id", "choice", "csrf", "device"}},
 		{"/consent", []string{"id", "csrf", "decision", "as"}},
 		{"/logged_out", []string{"client_id"}},

@@ -119,6 +119,7 @@ type endpoints struct {
 	events     *protocol.Events
 	login      *web.Login
 	choice     *web.DeviceChoice
+	appDevices *web.AppDevices
 	consent    *web.Consent
 	home       *web.Home
 	loggedOut  *web.LoggedOut
@@ -177,7 +178,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	signer := timedSigner{p.keyring, p.metrics}
 	reuse := &protocol.Reuse{Tx: p.cfg.DB, Grants: p.store.Grants, Sessions: p.sessions, Engine: p.engine, Audit: p.trail, Logger: p.cfg.Logger}
 	flow := &protocol.Flow{
-		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Activity: activity, Current: current, Respond: respond,
+		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Devices: p.operator.devices, Activity: activity, Current: current, Respond: respond,
 	}
 	signOut := protocol.SignOut{
 		Settings: settings, Current: current, Sessions: p.sessions, Clients: p.store.Clients, Users: p.store.Users, Cookies: cookies, Pages: p.pages,
@@ -202,7 +203,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		Settings: settings, ClientAuth: clientAuth,
 		Exchange: &protocol.Exchange{
 			Settings: settings, Tx: p.cfg.DB, Authorizations: p.store.Authorizations, Grants: grants, Sessions: p.sessions,
-			Users: p.store.Users, Signer: signer, Reuse: reuse,
+			Devices: p.operator.devices, Users: p.store.Users, Signer: signer, Reuse: reuse,
 		},
 		Refresh: &protocol.Refresh{
 			Settings: settings, Tx: p.cfg.DB, Grants: grants, Activity: activity, Users: p.store.Users, Signer: signer, Reuse: reuse,
@@ -255,6 +256,10 @@ func (p *Provider) web(e *endpoints, cookies browser.Cookies, authenticator *ide
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: countedLogins{authenticator, p.metrics}, Sessions: p.sessions,
 		Devices: p.operator.devices, Choices: p.store.Devices, Current: current, Ender: p.engine, Tx: p.cfg.DB, Audit: p.trail, Cookies: cookies, Pages: p.pages,
 		Lifetimes: p.cfg.Sessions, Now: p.cfg.Now,
+	}
+	e.appDevices = &web.AppDevices{
+		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Current: current, Devices: p.operator.devices, Cookies: cookies, Pages: p.pages,
+		Now: p.cfg.Now,
 	}
 	e.choice = &web.DeviceChoice{Login: e.login}
 	e.consent = &web.Consent{

@@ -61,6 +61,8 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	r.POST(protocol.PathLogoutConfirm, e.logout.Confirm)
 	r.GET("/login", e.login.Get)
 	r.POST("/login", e.login.Post)
+	r.GET("/authorize/devices", e.appDevices.Get)
+	r.POST("/authorize/devices", e.appDevices.Post)
 	r.GET("/login/devices", e.choice.Get)
 	r.POST("/login/devices", e.choice.Post)
 	r.GET("/consent", e.consent.Get)

@@ -12,11 +12,13 @@ type LoginPage struct {
 	CSRF       string
 }
 
-// DevicesPage is the data of "devices": a person is signed in on as many devices as they may be, and logs in on one more.
+// DevicesPage is the data of "devices": a person is signed in on as many devices as they may be, or uses an app on as many, and comes with one more.
 type DevicesPage struct {
-	ID              string // of the login that waits for the person to choose; empty when they may not
+	Action          string // path that the choice is posted to; empty when the person may not choose
+	Choice          string // the login that waits for it; empty when a session waits
 	AuthorizationID string // of the request that waits; empty for a plain login
 	ClientName      string // the app that asks; empty for a plain login
+	OfApp           bool   // the limit is the app's
 	Devices         []DeviceText
 	Count, Limit    int
 	Surplus         int    // how many must be signed out; 0: there is room by now

@@ -17,7 +17,9 @@ import (
 // Store keeps devices. Methods join the transaction in ctx.
 type Store interface {
 	Hold(ctx context.Context, subject string) error
+	HoldSessions(ctx context.Context, subject string) error
 	Of(ctx context.Context, subject string) ([]identity.Device, error)
+	Using(ctx context.Context, subject, clientID string) ([]identity.Device, error)
 	Find(ctx context.Context, subject, id string) (identity.Device, error)
 	Recognise(ctx context.Context, subject string, secretHash []byte) (identity.Device, error)
 	CreatedSince(ctx context.Context, subject string, since time.Time) (int, error)
@@ -115,7 +117,7 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("device: the login is refused for %v", r.Signals)
 }
 
-// Attach gives a login its device, in the login's transaction:
+// Attach gives a login its device, in the login's transaction, before that takes the session that it may renew:
 //
 //  1. Hold the person's devices, and recognise the browser.
 //  2. A limit that is exceeded: by its policy go on, detach the oldest or the chosen one, or refuse. The device's own session counts as itself.
@@ -161,7 +163,7 @@ func (r *Registry) Attach(ctx context.Context, a Arrival) (identity.Device, erro
 	if err != nil {
 		return identity.Device{}, err
 	}
-	return device, r.report(ctx, a, device, raised)
+	return device, r.report(ctx, a, device, raised, false)
 }
 
 // Full returns what would keep a login out now; nil when there is room for it.
@@ -212,6 +214,11 @@ func (r *Registry) makeRoom(ctx context.Context, a Arrival, limit identity.Devic
 	default:
 		return refusal
 	}
+	if len(leave) > 0 {
+		if err := r.Store.HoldSessions(ctx, a.User.ID); err != nil {
+			return err
+		}
+	}
 	for _, d := range leave {
 		if _, err := r.detach(ctx, d, a.actor(), ""); err != nil {
 			return err
@@ -249,18 +256,18 @@ func (r *Registry) place(address string) identity.Place {
 func (r *Registry) Refused(ctx context.Context, refusal *Refusal) error {
 	a := refusal.arrival
 	device := identity.Device{Name: identity.DeviceName(a.UserAgent), UserAgent: a.UserAgent, Place: r.place(a.Address)}
-	return r.Tx.Tx(ctx, func(ctx context.Context) error { return r.report(ctx, a, device, refusal.Signals) })
+	return r.Tx.Tx(ctx, func(ctx context.Context) error { return r.report(ctx, a, device, refusal.Signals, true) })
 }
 
-// report announces signals to the apps that ask for them by name, and records them. device has no id if it was not let in.
-func (r *Registry) report(ctx context.Context, a Arrival, device identity.Device, raised []identity.DeviceSignal) error {
+// report announces signals to the apps that ask for them by name, and records them.
+func (r *Registry) report(ctx context.Context, a Arrival, device identity.Device, raised []identity.DeviceSignal, refused bool) error {
 	for _, signal := range raised {
-		if err := r.Audit.Record(ctx, audit.DeviceSignal(a.actor(), a.ClientID, device.ID, string(signal), device.ID == "")); err != nil {
+		if err := r.Audit.Record(ctx, audit.DeviceSignal(a.actor(), a.ClientID, device.ID, string(signal), refused)); err != nil {
 			return err
 		}
 		err := r.Engine.Announce(ctx, logout.Event{
 			Type: logout.EventDeviceSignal, Subject: a.User.ID,
-			Data: map[string]any{"signal": signal, "refused": device.ID == "", "device": describe(device)},
+			Data: map[string]any{"signal": signal, "refused": refused, "device": describe(device)},
 		})
 		if err != nil {
 			return err

@@ -68,6 +68,7 @@ type Client struct {
 	HintLogout          bool   `json:"hint_logout,omitempty"`           // server-side end_session by hint alone
 	Idle                string `json:"idle,omitempty"`                  // none: sessions that it takes part in have no idle lifetime
 	OnTokenReuse        string `json:"on_token_reuse,omitempty"`        // revoke (default) or end_session
+	DeviceLimit         int    `json:"device_limit,omitempty"`          // on how many devices one person may use it; 0: any number
 
 	CreatedAt time.Time `json:"-"`
 	UpdatedAt time.Time `json:"-"`

@@ -66,6 +66,7 @@ const (
 	PathEventsAck         = "/api/events/ack"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
+	pathDevices           = "/authorize/devices"
 )
 
 // URL returns the address of an endpoint.

@@ -63,6 +63,29 @@ func (d *Devices) Hold(ctx context.Context, subject string) error {
 	return err
 }
 
+// HoldSessions takes the person's live sessions until the transaction in ctx ends, in the order in which a logout takes them. Whoever is about to end
+// the sessions of several devices calls it, after Hold, so that a logout of all of them at the same moment waits instead of locking out.
+func (d *Devices) HoldSessions(ctx context.Context, subject string) error {
+	if !d.db.Postgres() {
+		return nil
+	}
+	_, err := exec(d.db.Writer(ctx), "holding a person's sessions",
+		`SELECT id FROM logout_sessions WHERE subject = ? AND ended_at IS NULL ORDER BY id FOR UPDATE`, subject)
+	return err
+}
+
+// Using returns the devices that are attached to a person and on which they use an app: it takes part in a live session there, or has a grant that
+// outlives its session. SignedIn says that.
+func (d *Devices) Using(ctx context.Context, subject, clientID string) ([]identity.Device, error) {
+	now := database.Micros(d.now())
+	return d.list(ctx, `d.subject = ? AND d.detached_at IS NULL AND (
+		EXISTS (SELECT 1 FROM logout_sessions s JOIN logout_participations p ON p.session_id = s.id
+			WHERE s.device_id = d.id AND s.device_id <> '' AND s.ended_at IS NULL AND s.idle_until > ? AND s.expires_at > ? AND p.client_id = ? AND p.ended_at IS NULL)
+		OR EXISTS (SELECT 1 FROM logout_sessions s JOIN grants g ON g.session_id = s.id
+			WHERE s.device_id = d.id AND s.device_id <> '' AND g.client_id = ? AND g.offline AND g.revoked_at IS NULL)) ORDER BY d.id`,
+		subject, now, now, clientID, clientID)
+}
+
 // Attach stores a device, or, if the person has one with the same cookie, attaches that again and notes what is new of it. secretHash is that of
 // the cookie; empty for a device without one. The id, CreatedAt and Excluded of a device that was known stay.
 func (d *Devices) Attach(ctx context.Context, device identity.Device, secretHash []byte) (identity.Device, error) {

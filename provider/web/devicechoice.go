@@ -54,7 +54,7 @@ func (h *Login) refused(c echo.Context, page browser.Page, form browser.LoginPag
 		}
 	case refusal.Limit.Policy != identity.DeviceAsk:
 		page.Title = textDevices
-		page.Data = h.devicesPage(refusal, browser.DevicesPage{AuthorizationID: form.ID, ClientName: form.ClientName, CSRF: form.CSRF})
+		page.Data = devicesPage(refusal, h.Now(), browser.DevicesPage{AuthorizationID: form.ID, ClientName: form.ClientName, CSRF: form.CSRF})
 		return h.Pages.Render(c, http.StatusForbidden, "devices", page)
 	}
 	id, now := browser.NewSecret(), h.Now()
@@ -136,7 +136,7 @@ func (h *DeviceChoice) prepare(c echo.Context, id string) (choice identity.Devic
 	}
 	page, entry, clientID, err := l.prepare(c, choice.AuthorizationID)
 	page.Title = textDevices
-	form = choiceForm{browser.DevicesPage{ID: id, AuthorizationID: choice.AuthorizationID, ClientName: entry.ClientName, CSRF: entry.CSRF}, clientID}
+	form = choiceForm{browser.DevicesPage{Action: pathDevices, Choice: id, AuthorizationID: choice.AuthorizationID, ClientName: entry.ClientName, CSRF: entry.CSRF}, clientID}
 	return choice, user, page, form, err
 }
 
@@ -154,19 +154,19 @@ func (h *DeviceChoice) show(c echo.Context, status int, user identity.User, page
 	if refusal == nil { // somebody has made room meanwhile
 		refusal = &device.Refusal{}
 	}
-	page.Data = l.devicesPage(refusal, form.DevicesPage)
+	page.Data = devicesPage(refusal, l.Now(), form.DevicesPage)
 	return l.Pages.Render(c, status, "devices", page)
 }
 
 // devicesPage fills in the devices that count.
-func (h *Login) devicesPage(refusal *device.Refusal, page browser.DevicesPage) browser.DevicesPage {
+func devicesPage(refusal *device.Refusal, now time.Time, page browser.DevicesPage) browser.DevicesPage {
 	page.Count, page.Limit = len(refusal.Devices), refusal.Limit.Devices
 	if page.Count > 0 {
 		page.Surplus = refusal.Surplus()
 	}
 	for i, d := range refusal.Devices {
 		page.Devices = append(page.Devices, browser.DeviceText{
-			ID: d.ID, Number: strconv.Itoa(i + 1), Name: d.Name, Seen: textSeen(h.Now().Sub(d.SeenAt)), Place: d.Place.String(),
+			ID: d.ID, Number: strconv.Itoa(i + 1), Name: d.Name, Seen: textSeen(now.Sub(d.SeenAt)), Place: d.Place.String(),
 		})
 	}
 	return page

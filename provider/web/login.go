@@ -211,7 +211,7 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l
 	if err := h.Users.Lock(ctx, user); err != nil {
 		return err
 	}
-	session, err := h.renewOrEnd(ctx, c, user, secret, now)
+	session, live, err := h.before(ctx, c, user)
 	if err != nil {
 		return err
 	}
@@ -223,21 +223,22 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l
 	if err != nil {
 		return err
 	}
-	renewed := session.ID != ""
-	switch {
-	case !renewed:
+	renewed := false
+	if live {
+		if renewed, err = h.renew(ctx, session, d.ID, secret, now); err != nil {
+			return err
+		}
+	}
+	if !renewed {
 		session.ID = logout.NewID()
 		expiresAt := h.Lifetimes.ExpiresAt(now)
-		err = h.Sessions.Start(ctx, logout.Session{
+		if err := h.Sessions.Start(ctx, logout.Session{
 			ID: session.ID, Subject: user.ID, DeviceID: d.ID, SecretHash: browser.Hash(secret),
 			AuthTime: l.at, CreatedAt: now, SeenAt: now, IdleUntil: h.Lifetimes.IdleUntil(now, expiresAt), ExpiresAt: expiresAt,
 			Address: c.RealIP(), UserAgent: userAgent,
-		})
-	case session.DeviceID != d.ID:
-		err = h.Sessions.SetDevice(ctx, session.ID, d.ID)
-	}
-	if err != nil {
-		return err
+		}); err != nil {
+			return err
+		}
 	}
 	if err := h.Audit.Record(ctx, audit.LoginSucceeded(signout.UserActor(c, user.ID), session.ID, l.clientID, renewed)); err != nil {
 		return err
@@ -248,30 +249,38 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l
 	return h.Authorizations.Progress(ctx, l.authorizationID, now, time.Time{})
 }
 
-// renewOrEnd deals with the session that this browser had before. A logout at the same moment either comes first, and then nothing is
-// renewed, or waits for us and ends the renewed one. It returns the session that was renewed; the zero one when none was.
-func (h *Login) renewOrEnd(ctx context.Context, c echo.Context, user identity.User, secret string, now time.Time) (logout.Session, error) {
-	old, live, err := h.Current.Session(ctx, c.Request())
+// before deals with the session that this browser had before. That of another person ends; one of the same person is returned, if it lives.
+func (h *Login) before(ctx context.Context, c echo.Context, user identity.User) (old logout.Session, live bool, err error) {
+	old, live, err = h.Current.Session(ctx, c.Request())
 	if err != nil || !live {
-		return logout.Session{}, err
+		return logout.Session{}, false, err
 	}
-	if old.Subject != user.ID {
-		_, err := h.Ender.End(ctx, logout.Request{
-			Cause:  logout.CauseUserSwitched,
-			Target: logout.Target{SessionID: old.ID},
-			Actor:  logout.Actor{Kind: "user", ID: user.ID, Address: c.RealIP(), UserAgent: clean(c.Request().UserAgent(), maxUserAgent)},
-		})
-		return logout.Session{}, err
+	if old.Subject == user.ID {
+		return old, true, nil
 	}
+	_, err = h.Ender.End(ctx, logout.Request{
+		Cause:  logout.CauseUserSwitched,
+		Target: logout.Target{SessionID: old.ID},
+		Actor:  logout.Actor{Kind: "user", ID: user.ID, Address: c.RealIP(), UserAgent: clean(c.Request().UserAgent(), maxUserAgent)},
+	})
+	return logout.Session{}, false, err
+}
+
+// renew keeps a session, now on the given device. A logout at the same moment either comes first, and then nothing is renewed, or waits for us
+// and ends the renewed one.
+func (h *Login) renew(ctx context.Context, old logout.Session, deviceID, secret string, now time.Time) (bool, error) {
 	until := h.Lifetimes.IdleUntil(now, old.ExpiresAt)
 	if old.IdleUntil.After(until) { // a client keeps it longer
 		until = old.IdleUntil
 	}
-	err = h.Sessions.Renew(ctx, old.ID, browser.Hash(secret), now, until)
+	err := h.Sessions.Renew(ctx, old.ID, browser.Hash(secret), now, until)
 	if errors.Is(err, logout.ErrNoSession) {
-		return logout.Session{}, nil
+		return false, nil
 	}
-	return old, err
+	if err == nil && old.DeviceID != deviceID {
+		err = h.Sessions.SetDevice(ctx, old.ID, deviceID)
+	}
+	return err == nil, err
 }
 
 // clean makes outside text fit to be stored and shown: valid UTF-8, no NUL (PostgreSQL refuses both), at most limit bytes.
