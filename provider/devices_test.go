@@ -166,7 +166,7 @@ func TestDeviceAPI(t *testing.T) {
 		}
 
 		// Nobody is signed in on it any more, and the app that had attached something hears all the same.
-		var heard = len(shopHook.Received(logout.EventDeviceDetached))
+		heard := len(shopHook.Received(logout.EventDeviceDetached))
 		laptop.get("/logout", endRequest("client_id", "shop")).want(http.StatusOK)
 		other := w.list(lost.access)[1]["id"].(string)
 		w.devices(lost.access, http.MethodDelete, "/"+other, "").want(http.StatusNoContent)
@@ -305,4 +305,31 @@ func TestDeviceLimitRace(t *testing.T) {
 			})
 		}
 	})
+}
+
+// The admin API sees and detaches.
+func TestAdminDevices(t *testing.T) {
+	d := newDesk(t, databasetest.Open(t, databasetest.SQLiteURL(t)), withAdmins, withDevices)
+	alice := d.browser().firstSignOn("shop", "alice", "scope", deviceScopes)
+	robot := d.own("robot")
+	list := d.list(robot, "/devices?user=alice", "devices")
+	if len(list) != 1 || list[0]["address"] != "127.0.0.1" || list[0]["signed_in"] != true || list[0]["excluded"] != false || list[0]["sub"] != d.subject("alice") {
+		t.Fatalf("devices %v", list)
+	}
+	one := "/devices/" + list[0]["device_id"].(string)
+	d.call(robot, "POST", one+"/exclude", "").want(http.StatusNoContent)
+	if d.list(robot, "/devices?sub="+d.subject("alice"), "devices")[0]["excluded"] != true {
+		t.Error("not excluded")
+	}
+	d.call(robot, "POST", one+"/include", "").want(http.StatusNoContent)
+	if ended := d.call(robot, "POST", one+"/detach", "").want(http.StatusOK).json(); ended["ended"] != 1.0 || d.active("shop", alice.access) {
+		t.Errorf("detached: %v", ended)
+	}
+	d.call(robot, "POST", one+"/detach", "").want(http.StatusNotFound)
+	d.call(robot, "POST", "/devices/x%00/exclude", "").want(http.StatusNotFound)
+	d.call(robot, "GET", "/devices", "").wantError(http.StatusBadRequest, "invalid_request")
+	d.call(alice.access, "GET", "/devices?user=alice", "").want(http.StatusUnauthorized)
+	if n := len(d.list(robot, "/devices?user=nobody", "devices")); n != 0 {
+		t.Errorf("nobody has %d devices", n)
+	}
 }

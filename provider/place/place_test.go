@@ -86,9 +86,15 @@ func write(t *testing.T, kind, network string, entry []pair) string {
 	encode(&file, entry)
 	file.WriteString("\xab\xcd\xefMaxMind.com")
 	encode(&file, []pair{
-		{"binary_format_major_version", uint16(2)}, {"binary_format_minor_version", uint16(0)}, {"build_epoch", uint64(1_700_000_000)},
-		{"database_type", kind}, {"description", []pair{{"en", "A test"}}}, {"ip_version", uint16(4)}, {"languages", []string{"en"}},
-		{"node_count", uint32(nodes)}, {"record_size", uint16(24)},
+		{"binary_format_major_version", uint16(2)},
+		{"binary_format_minor_version", uint16(0)},
+		{"build_epoch", uint64(1_700_000_000)},
+		{"database_type", kind},
+		{"description", []pair{{"en", "A test"}}},
+		{"ip_version", uint16(4)},
+		{"languages", []string{"en"}},
+		{"node_count", uint32(nodes)},
+		{"record_size", uint16(24)},
 	})
 	path := filepath.Join(t.TempDir(), "places.mmdb")
 	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
