@@ -9,6 +9,7 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/provider/alert"
+	"github.com/exeunt-id/exeunt/provider/browser"
 )
 
 const (
@@ -141,7 +142,7 @@ func (p *Provider) clean(ctx context.Context) error {
 		p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)), p.streams.Sweep(ctx, now.Add(-keepClosed)))
 	if p.cfg.Retention > 0 {
 		old := now.Add(-p.cfg.Retention)
-		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old), p.store.Devices.Sweep(ctx, old))
+		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old), p.store.Devices.Sweep(ctx, old, now.Add(-browser.DeviceLifetime)))
 	}
 	err = errors.Join(err, p.store.Mails.Sweep(ctx, now.Add(-keepMails)))
 	if p.cfg.AuditRetention > 0 {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// deviceLifetime is how long a browser is recognised as a person's device after their last login. Browsers keep no cookie longer (RFC 6265bis, 5.5).
-const deviceLifetime = 400 * 24 * time.Hour
+// DeviceLifetime is how long a browser is recognised as a person's device after their last login. Browsers keep no cookie longer (RFC 6265bis, 5.5).
+const DeviceLifetime = 400 * 24 * time.Hour
 
 // ReceiptLifetime is how long a browser may look at the receipts of its logout. Short, because computers are shared.
 const ReceiptLifetime = 15 * time.Minute
@@ -77,7 +77,7 @@ func (c Cookies) Device(r *http.Request) string { return c.secret(r, "exeunt_dev
 
 // SetDevice lets this browser be recognised as a device, for 400 days from now. It opens nothing.
 func (c Cookies) SetDevice(w http.ResponseWriter, secret string) {
-	c.set(w, "exeunt_device", secret, deviceLifetime)
+	c.set(w, "exeunt_device", secret, DeviceLifetime)
 }
 
 // Browser returns the value of the browser-binding cookie; "" when there is none.

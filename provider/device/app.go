@@ -22,8 +22,8 @@ type AppAttachment struct {
 //
 //  1. Hold the person's devices, and the session: logout.ErrNoSession if it does not live any more.
 //  2. A session that began without a device gets one, by the rules of a login; *Refusal when they have no room for it.
-//  3. If the app knows the device by its own name, and nobody else is signed in on what looked like another one, the two are one: the browser has
-//     lost its cookie, or the app opens a browser of its own each time.
+//  3. If the app knows the device by its own name, nobody is signed in on that any more, and nobody else on the one that looked new, the two are one:
+//     the browser has lost its cookie. Otherwise the name moves; a limit must not be passed by giving two devices one name.
 //  4. Store what the app attaches.
 func (r *Registry) AttachApp(ctx context.Context, a AppAttachment) (d identity.Device, stored identity.Attachment, err error) {
 	err = r.Tx.Tx(ctx, func(ctx context.Context) error {
@@ -87,6 +87,9 @@ func (r *Registry) named(ctx context.Context, d identity.Device, a AppAttachment
 	if err != nil {
 		return d, err
 	}
+	if before, err := r.Store.Find(ctx, a.Subject, other.DeviceID); err != nil || before.SignedIn {
+		return d, err
+	}
 	if err := r.Sessions.SetDevice(ctx, a.SessionID, other.DeviceID); err != nil {
 		return d, err
 	}
@@ -94,7 +97,7 @@ func (r *Registry) named(ctx context.Context, d identity.Device, a AppAttachment
 	if err != nil {
 		return d, err
 	}
-	if left.SignedIn { // it is another one indeed: the name is what moves
+	if left.SignedIn {
 		return d, r.Sessions.SetDevice(ctx, a.SessionID, d.ID)
 	}
 	if err := r.Store.Merge(ctx, d.ID, other.DeviceID); err != nil {

@@ -141,9 +141,14 @@ func (d *Devices) Inactive(ctx context.Context, since time.Time, after string, l
 		cut, after, cut, limit)
 }
 
-// Sweep deletes the devices that were detached before a time.
-func (d *Devices) Sweep(ctx context.Context, before time.Time) error {
-	_, err := exec(d.db.Writer(ctx), "sweeping devices", `DELETE FROM devices WHERE detached_at < ?`, database.Micros(before))
+// Sweep deletes the devices that were detached before a time, and those that were attached last before another one and of which no session
+// is kept: no browser has their cookie any more.
+func (d *Devices) Sweep(ctx context.Context, before, lost time.Time) error {
+	if _, err := exec(d.db.Writer(ctx), "sweeping devices", `DELETE FROM devices WHERE detached_at < ?`, database.Micros(before)); err != nil {
+		return err
+	}
+	_, err := exec(d.db.Writer(ctx), "sweeping lost devices", `DELETE FROM devices WHERE detached_at IS NULL AND seen_at < ?
+		AND NOT EXISTS (SELECT 1 FROM logout_sessions s WHERE s.device_id = devices.id AND s.device_id <> '')`, database.Micros(lost))
 	return err
 }
 

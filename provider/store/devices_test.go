@@ -79,9 +79,15 @@ func TestDevices(t *testing.T) {
 		inactive(f.now().Add(-70*time.Minute), 1) // bob's
 		must(t, f.Devices.SetExcluded(ctx, laptop.ID, true))
 		inactive(f.now(), 1)
-		must(t, f.Devices.Sweep(ctx, f.now()))
+		must(t, f.Devices.Sweep(ctx, f.now(), f.now()))
 		if _, err := f.Devices.Device(ctx, phone.ID); !errors.Is(err, identity.ErrNoDevice) {
-			t.Errorf("a swept device: %v", err)
+			t.Errorf("a detached device was not swept: %v", err)
+		}
+		if left, err := f.Devices.Of(ctx, "bob"); err != nil || len(left) != 0 {
+			t.Errorf("a lost device was not swept: %v, %v", left, err)
+		}
+		if _, err := f.Devices.Device(ctx, laptop.ID); err != nil {
+			t.Errorf("a device with a session was swept: %v", err)
 		}
 	})
 }

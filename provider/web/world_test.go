@@ -76,12 +76,14 @@ type inTx struct{}
 
 func (w *world) Tx(ctx context.Context, fn func(ctx context.Context) error) error {
 	sessions, authorizations, consents, ends, entries := maps.Clone(w.sessions), maps.Clone(w.authorizations), w.consents, w.ends, w.entries
+	choices := maps.Clone(w.choices)
 	err := fn(context.WithValue(ctx, inTx{}, true))
 	if err == nil {
 		err = w.commitErr
 	}
 	if err != nil {
 		w.sessions, w.authorizations, w.consents, w.ends, w.entries = sessions, authorizations, consents, ends, entries
+		w.choices = choices
 	}
 	return err
 }
@@ -217,45 +219,6 @@ func (w *world) SetDevice(ctx context.Context, id, deviceID string) error {
 	s := w.sessions[id]
 	s.DeviceID = deviceID
 	w.sessions[id] = s
-	return write(ctx)
-}
-
-// devices lets everybody in, unless full says otherwise; then whoever chooses a device.
-type devices struct{ *world }
-
-func (d devices) Attach(ctx context.Context, a device.Arrival) (identity.Device, error) {
-	if d.full != nil && (d.full.Limit.Policy != identity.DeviceAsk || len(a.Chosen) < d.full.Surplus()) {
-		return identity.Device{}, d.full
-	}
-	return identity.Device{ID: "d-" + a.User.ID}, write(ctx)
-}
-
-func (d devices) Full(context.Context, device.Arrival) (*device.Refusal, error) { return d.full, nil }
-
-func (d devices) Refused(_ context.Context, refusal *device.Refusal) error {
-	d.refused = append(d.refused, refusal)
-	return nil
-}
-
-type choices struct{ *world }
-
-func (c choices) WaitForChoice(_ context.Context, hash []byte, choice identity.DeviceChoice) error {
-	c.choices[string(hash)] = choice
-	return nil
-}
-
-func (c choices) Choice(_ context.Context, hash []byte, at time.Time) (identity.DeviceChoice, error) {
-	if choice, ok := c.choices[string(hash)]; ok && at.Before(choice.ExpiresAt) {
-		return choice, nil
-	}
-	return identity.DeviceChoice{}, identity.ErrNoDeviceChoice
-}
-
-func (c choices) TakeChoice(ctx context.Context, hash []byte) error {
-	if _, ok := c.choices[string(hash)]; !ok {
-		return identity.ErrNoDeviceChoice
-	}
-	delete(c.choices, string(hash))
 	return write(ctx)
 }
 
