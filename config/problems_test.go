@@ -124,7 +124,7 @@ func TestProblems(t *testing.T) {
 		{name: "later", yaml: mark("tls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
 			redirects+", allowed_origins: [https://x]"), want: []string{
 			"tls.cert_file: is given without tls.key_file",
-			"logout.fanout: use participating", "clients[0].allowed_origins: not available",
+			"logout.fanout: use participating", "clients[0].allowed_origins[0]: ",
 		}},
 		// never
 		{name: "refused members", yaml: shop("id_token_encrypted_response_alg: RSA-OAEP, client_name#ja: x, request_uris: [https://x], subject_type: pairwise"), want: []string{

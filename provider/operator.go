@@ -37,11 +37,12 @@ func NewOperator(cfg Config) (*Operator, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return wire(cfg, logout.NoEarlyStart, nil)
+	return wire(cfg, logout.NoEarlyStart, nil, nil)
 }
 
-// wire makes what provider and operator have in common. cfg is complete; m, if it is not nil, measures.
-func wire(cfg Config, workers int, m *metrics.Metrics) (*Operator, error) {
+// wire makes what provider and operator have in common. cfg is complete; m, if it is not nil, measures; ended, if it is not nil, is called
+// after the commit of each logout.
+func wire(cfg Config, workers int, m *metrics.Metrics, ended func(*logout.Plan)) (*Operator, error) {
 	o := &Operator{
 		cfg: cfg, store: store.New(cfg.DB, cfg.Now), sessions: logoutstore.New(cfg.DB), passwords: identity.NewPasswords(cfg.Password),
 	}
@@ -57,6 +58,9 @@ func wire(cfg Config, workers int, m *metrics.Metrics) (*Operator, error) {
 	inEnd, sign, observe := o.store.InEnd, logout.Signer(o.keyring), logout.Observer(nil)
 	if m != nil {
 		inEnd, sign, observe = countedEnds(inEnd, cfg.DB.AfterCommit, m), timedSigner{sign, m}, m
+	}
+	if ended != nil {
+		inEnd = afterEnds(inEnd, cfg.DB.AfterCommit, ended)
 	}
 	box, err := signing.NewSecretbox(cfg.Secrets)
 	if err != nil {

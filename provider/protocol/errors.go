@@ -24,6 +24,7 @@ const (
 	codeTooSoon       = "too_many_requests"
 	codeNoUserToken   = "unknown_user_token" // ours
 	codeUserTokenGone = "used_user_token"    // ours: used or expired
+	codeOriginRefused = "origin_not_allowed" // ours
 
 	// OpenID Connect Core Error Code unmet_authentication_requirements 1.0, 2
 	codeUnmetRequirements = "unmet_authentication_requirements"
@@ -34,7 +35,7 @@ func Status(e *oidc.Error) int {
 	switch e.ErrorType {
 	case oidc.InvalidClient, codeInvalidToken:
 		return http.StatusUnauthorized
-	case codeInsufficientScope:
+	case codeInsufficientScope, codeOriginRefused:
 		return http.StatusForbidden
 	case codeNoStream:
 		return http.StatusNotFound

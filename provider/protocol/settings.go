@@ -63,6 +63,9 @@ const (
 	PathUserToken         = "/api/user-token"
 	PathEvents            = "/api/events"
 	PathEventsAck         = "/api/events/ack"
+	PathSessionLogout     = "/api/session/logout"
+	PathSessionStatus     = "/api/session/status"
+	PathRealtimeTicket    = "/api/realtime/ticket"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
 )

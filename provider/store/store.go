@@ -36,6 +36,8 @@ type Store struct {
 	Audit          *Audit
 	Alerts         *Alerts
 	Mails          *Mails
+	Tickets        *Tickets
+	Presence       *Presence
 
 	db  *database.DB
 	now func() time.Time
@@ -51,6 +53,7 @@ var (
 	_ identity.NextKeys       = (*Keys)(nil)
 	_ identity.Failures       = (*Failures)(nil)
 	_ identity.Assertions     = (*Assertions)(nil)
+	_ identity.Tickets        = (*Tickets)(nil)
 	_ audit.Recorder          = (*Audit)(nil)
 	_ logout.Streams          = (*Streams)(nil)
 )
@@ -69,6 +72,8 @@ func New(db *database.DB, now func() time.Time) *Store {
 		Audit:          &Audit{db: db, now: now},
 		Alerts:         &Alerts{db: db},
 		Mails:          &Mails{db: db},
+		Tickets:        &Tickets{db: db},
+		Presence:       &Presence{db: db, now: now},
 		db:             db,
 		now:            now,
 	}

@@ -53,7 +53,8 @@ type Login struct {
 	Audit          audit.Recorder
 	Cookies        browser.Cookies
 	Pages          *browser.Renderer
-	Lifetimes      signout.Lifetimes // of the sessions that start here
+	Lifetimes      signout.Lifetimes                    // of the sessions that start here
+	Renewed        func(sessionID string, at time.Time) // if set, is told of sessions whose person has logged in again
 	Now            func() time.Time
 }
 
@@ -116,7 +117,11 @@ func (h *Login) Post(c echo.Context) error {
 		return err
 	}
 	secret := browser.NewSecret()
-	if err := h.Tx.Tx(ctx, func(ctx context.Context) error { return h.logIn(ctx, c, user, form.ID, clientID, secret) }); err != nil {
+	var session loggedIn
+	if err := h.Tx.Tx(ctx, func(ctx context.Context) (err error) {
+		session, err = h.logIn(ctx, c, user, form.ID, clientID, secret)
+		return err
+	}); err != nil {
 		if errors.Is(err, identity.ErrNoAuthorization) {
 			return expired(err)
 		}
@@ -129,7 +134,10 @@ func (h *Login) Post(c echo.Context) error {
 		}
 		return err
 	}
-	h.Cookies.SetSession(c.Response(), secret)
+	h.Cookies.SetSession(c.Response(), secret, session.id)
+	if session.renewed && h.Renewed != nil {
+		h.Renewed(session.id, session.at)
+	}
 	return c.Redirect(http.StatusSeeOther, withID(pathResume, form.ID))
 }
 
@@ -173,15 +181,22 @@ func (h *Login) show(c echo.Context, status int, page browser.Page, form browser
 	return h.Pages.Render(c, status, "login", page)
 }
 
+// loggedIn is the session that a login has begun or renewed.
+type loggedIn struct {
+	id      string
+	renewed bool
+	at      time.Time
+}
+
 // logIn is step 4, inside the transaction.
-func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, authorizationID, clientID, secret string) error {
+func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, authorizationID, clientID, secret string) (loggedIn, error) {
 	now := h.Now()
 	if err := h.Users.Lock(ctx, user); err != nil {
-		return err
+		return loggedIn{}, err
 	}
 	sessionID, err := h.renewOrEnd(ctx, c, user, secret, now)
 	if err != nil {
-		return err
+		return loggedIn{}, err
 	}
 	renewed := sessionID != ""
 	if !renewed {
@@ -192,16 +207,17 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, a
 			AuthTime: now, CreatedAt: now, SeenAt: now, IdleUntil: h.Lifetimes.IdleUntil(now, expiresAt), ExpiresAt: expiresAt,
 			Address: c.RealIP(), UserAgent: clean(c.Request().UserAgent(), maxUserAgent),
 		}); err != nil {
-			return err
+			return loggedIn{}, err
 		}
 	}
+	session := loggedIn{sessionID, renewed, now}
 	if err := h.Audit.Record(ctx, audit.LoginSucceeded(signout.UserActor(c, user.ID), sessionID, clientID, renewed)); err != nil {
-		return err
+		return loggedIn{}, err
 	}
 	if authorizationID == "" {
-		return nil
+		return session, nil
 	}
-	return h.Authorizations.Progress(ctx, authorizationID, now, time.Time{})
+	return session, h.Authorizations.Progress(ctx, authorizationID, now, time.Time{})
 }
 
 // renewOrEnd deals with the session that this browser had before. A logout at the same moment either comes first, and then nothing is
