@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -118,12 +119,25 @@ func (a *apps) idToken(r *http.Request, name string) (string, error) {
 
 // cable leads to the provider, and can be cut, as a whole or for some paths.
 type cable struct {
+	net.Listener
 	server *httptest.Server
 	next   http.Handler
 
-	mu   sync.Mutex
-	cut  []string // prefixes of paths
-	seen map[string]int
+	mu    sync.Mutex
+	cut   []string // prefixes of paths
+	seen  map[string]int
+	conns []net.Conn
+}
+
+// Accept implements net.Listener for the server's own, and remembers every connection: also those that become WebSockets.
+func (c *cable) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err == nil {
+		c.mu.Lock()
+		c.conns = append(c.conns, conn)
+		c.mu.Unlock()
+	}
+	return conn, err
 }
 
 func (c *cable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -143,9 +157,12 @@ func (c *cable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // cutOff takes paths away, and every connection that there is.
 func (c *cable) cutOff(prefixes ...string) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.cut, c.seen = prefixes, map[string]int{}
-	c.mu.Unlock()
-	c.server.CloseClientConnections()
+	for _, conn := range c.conns {
+		_ = conn.Close() // most are closed already
+	}
+	c.conns = nil
 }
 
 func (c *cable) asked(path string) int {
@@ -166,6 +183,7 @@ func newCable(t *testing.T, target string) *cable {
 	c := &cable{next: proxy, seen: map[string]int{}}
 	c.server = httptest.NewUnstartedServer(c)
 	c.server.Config.ErrorLog = proxy.ErrorLog
+	c.Listener, c.server.Listener = c.server.Listener, c
 	c.server.StartTLS()
 	t.Cleanup(c.server.Close)
 	return c
