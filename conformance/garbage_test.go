@@ -73,7 +73,6 @@ func endpoints() []endpoint {
 		{"/api/user-token", with("user_token")},
 		{"/api/events", with("after", "limit", "pending", "wait")},
 		{"/api/events/ack", with("ids")},
-		{"/static/exeunt.js", nil},
 		{"/api/session/logout", []string{"client_id", "id_token"}},
 		{"/api/session/status", []string{"client_id", "id_token"}},
 		{"/api/realtime/ticket", []string{"client_id", "id_token"}},
