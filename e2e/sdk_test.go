@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -62,6 +63,13 @@ func (a *apps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"Transports": []string{"websocket", "sse", "polling"},
 	}
 	switch r.URL.Path {
+	case "/":
+		example, err := os.ReadFile("../examples/browser/index.html")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_, _ = w.Write(bytes.ReplaceAll(example, []byte("https://id.example.com"), []byte(a.house.issuer)))
 	case "/callback":
 		token, err := a.idToken(r, name)
 		if err != nil {
@@ -220,7 +228,9 @@ func TestSDK(t *testing.T) {
 		back := func(name string) map[string]any {
 			return map[string]any{"post_logout_redirect_uris": []string{h.origin(name) + "/back"}}
 		}
-		return []map[string]any{h.registration("shop", back("shop")), h.registration("wiki", back("wiki"))}
+		return []map[string]any{h.registration("shop", back("shop")), h.registration("wiki", back("wiki")), {
+			"client_id": "spa", "token_endpoint_auth_method": "none", "skip_consent": true, "redirect_uris": []string{h.origin("spa") + "/"},
+		}}
 	}, a.ServeHTTP)
 	a.token = h.Issuer + "/token"
 	c := newCable(t, h.Issuer)
@@ -286,10 +296,11 @@ func TestSDK(t *testing.T) {
 
 	t.Run("third-party cookies allowed", func(t *testing.T) {
 		signIn(t, open, "shop")
+		do(t, open, "opening a page that is not connected", chromedp.Navigate(page("shop")+"?anonymous"), chromedp.WaitVisible(id("leave")))
 		if got := endByCookie(t, open); got["ended"] != true || got["by"] != "cookie" {
 			t.Errorf("the cookie does not end the session: %v", got)
 		}
-		left(t, open, "the page", "provider", "sdk")
+		do(t, open, "nobody is let in silently", chromedp.Navigate(h.authorize("shop")), chromedp.WaitVisible(id("login-form")))
 	})
 
 	t.Run("third-party cookies blocked", func(t *testing.T) {
@@ -342,6 +353,18 @@ func TestSDK(t *testing.T) {
 		}
 		leave(t, open)
 		left(t, polling, "the page that asks", "provider", "")
+	})
+
+	t.Run("example of one page", func(t *testing.T) {
+		do(t, open, "opening it", chromedp.Navigate(h.origin("spa")+"/"), chromedp.WaitVisible(id("login")), chromedp.Click(id("login")), chromedp.WaitVisible(id("login-form")),
+			chromedp.SendKeys(id("username"), "user-0"), chromedp.SendKeys(id("password"), driver.Password), chromedp.Click(id("login")), chromedp.WaitVisible(id("logout")))
+		other := newTab(t, open, h.authorize("shop"))
+		leave(t, other)
+		do(t, open, "the page is told", chromedp.WaitVisible(id("login")))
+		text, err := chromedp.Run(open, chromedp.Text(id("who")))
+		if err != nil || text != "You were logged out elsewhere." {
+			t.Errorf("the page says %q (%v)", text, err)
+		}
 	})
 
 	t.Run("classic script", func(t *testing.T) {
