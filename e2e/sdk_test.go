@@ -30,7 +30,7 @@ var sdkPage = template.Must(template.New("").Parse(`<!DOCTYPE html><title>App</t
 import { init } from {{.SDK}};
 const heard = [];
 const session = window.session = init({
-  issuer: {{.Issuer}}, clientId: {{.Client}}, idToken: () => {{.IDToken}}, logoutUrl: "/goodbye", redirectUri: {{.Back}}, transports: {{.Transports}}, pollInterval: 100,
+  issuer: {{.Issuer}}, clientId: {{.Client}}, idToken: () => {{.IDToken}}, accessToken: async () => "an-access-token", logoutUrl: "/goodbye", redirectUri: {{.Back}}, transports: {{.Transports}}, pollInterval: 100,
 });
 function keep(text) { heard.push(text); sessionStorage.setItem("heard", heard.join(" ")); }
 sessionStorage.setItem("heard", "");
@@ -159,7 +159,27 @@ func (c *cable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
+	if r.URL.Path == "/api/devices" {
+		c.devices(w, r)
+		return
+	}
 	c.next.ServeHTTP(w, r)
+}
+
+// devices is the provider's API of devices, as far as the SDK is concerned: it says what it was asked.
+func (c *cable) devices(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+	w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	w.Header().Set("Content-Type", "application/json")
+	if r.Method == http.MethodOptions {
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(map[string]string{"authorization": r.Header.Get("Authorization"), "body": string(body)}) // a browser that hung up
 }
 
 // cutOff takes paths away, and every connection that there is.
@@ -353,6 +373,19 @@ func TestSDK(t *testing.T) {
 		}
 		leave(t, open)
 		left(t, polling, "the page that asks", "provider", "")
+	})
+
+	t.Run("attached device", func(t *testing.T) {
+		c.cutOff()
+		signIn(t, open, "shop")
+		attached := newTab(t, blocked, page("shop")+"?cable")
+		asked, err := chromedp.Run(attached, chromedp.Evaluate[string](`session.attach({metadata: {seat: 7}, redirect_urls: {logout_url: "/back"}}).then(a => a.authorization + " " + a.body)`,
+			chromedp.EvalAwaitPromise))
+		if err != nil || asked != `Bearer an-access-token {"metadata":{"seat":7},"redirect_urls":{"logout_url":"/back"}}` {
+			t.Errorf("the provider was asked %q (%v)", asked, err)
+		}
+		leave(t, open)
+		do(t, attached, "the page goes where its device is to go", chromedp.WaitVisible(id("back")))
 	})
 
 	t.Run("example of one page", func(t *testing.T) {

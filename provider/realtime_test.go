@@ -408,21 +408,32 @@ func TestRealtimeAcrossNodes(t *testing.T) {
 				t.Logf("told %s after the logout was asked for on the other node", took)
 			}
 		}
-		// A command beside the nodes tells nobody.
+		// What ends beside the nodes tells nobody: a client's part first, then the session.
 		bob := there.browser()
-		shop = bob.firstSignOn("shop", "bob")
-		c = here.listen("shop", shop.id).live()
-		sid := claims(t, shop.id)["sid"].(string)
-		if err := db.Writer(t.Context()).Exec(`UPDATE logout_sessions SET ended_at = ? WHERE id = (SELECT session_id FROM logout_participations WHERE sid = ?)`,
-			database.Micros(time.Now()), sid).Error; err != nil {
-			t.Fatal(err)
+		shop, wiki := bob.firstSignOn("shop", "bob"), bob.signOn("wiki")
+		shops, wikis := here.listen("shop", shop.id).live(), here.listen("wiki", wiki.id).live()
+		sid := func(id string) string { return claims(t, id)["sid"].(string) }
+		for _, step := range []struct {
+			table, where string
+			sid          string
+			told         *connection
+		}{
+			{"logout_participations", "sid = ?", sid(wiki.id), wikis},
+			{"logout_sessions", "id = (SELECT session_id FROM logout_participations WHERE sid = ?)", sid(shop.id), shops},
+		} {
+			if err := db.Writer(t.Context()).Exec("UPDATE "+step.table+" SET ended_at = ? WHERE "+step.where, database.Micros(time.Now()), step.sid).Error; err != nil {
+				t.Fatal(err)
+			}
+			here.provider.LookAfterPages()
+			f := step.told.next()
+			if f.Push == nil || f.Push.Message == nil || f.Push.Message.Data.Status != "ended" {
+				t.Errorf("heard %+v", f)
+			}
+			step.told.gone(4500)
+			if len(shops.frames) > 0 {
+				t.Error("a page whose session lives was told")
+			}
 		}
-		here.provider.LookAfterPages()
-		f := c.next()
-		if f.Push == nil || f.Push.Message == nil || f.Push.Message.Data.Status != "ended" {
-			t.Errorf("heard %+v", f)
-		}
-		c.gone(4500)
 	})
 }
 
