@@ -88,7 +88,17 @@ func (c *connection) ended(reason string) {
 // gone wants the connection closed with a code; a WebSocket's has none that can be seen here.
 func (c *connection) gone(code int) {
 	c.Helper()
-	for f := range c.frames {
+	for {
+		var f frame
+		ok := false
+		select {
+		case f, ok = <-c.frames:
+		case <-time.After(15 * time.Second):
+			c.Fatal("the connection stays")
+		}
+		if !ok {
+			return
+		}
 		if f.Push != nil && f.Push.Disconnect != nil {
 			if f.Push.Disconnect.Code != code {
 				c.Errorf("closed with %d, want %d", f.Push.Disconnect.Code, code)

@@ -87,7 +87,12 @@ func (h *Hub) connected(client *centrifuge.Client) {
 		h.pages.drop(p)
 		client.Disconnect(centrifuge.DisconnectServerError)
 	case live:
-		h.send(p, message{Status: statusLive}.encode())
+		text := message{Status: statusLive}.encode()
+		h.pages.each(p.sessionID, func(other page) {
+			if other.client == client {
+				h.send(p, text)
+			}
+		})
 	default:
 		h.pages.drop(p)
 		h.send(p, farewell(p, logout.Ending{}))

@@ -89,14 +89,16 @@ func (r *register) remove(sessionID string, which func(page) bool) []page {
 	return taken
 }
 
-// of returns the pages of a session.
-func (r *register) of(sessionID string) []page {
+// each calls fn for the pages of a session. Nobody is taken away meanwhile, so what fn sends comes before a farewell, never after it. fn must not
+// wait.
+func (r *register) each(sessionID string, fn func(page)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if w := r.sessions[sessionID]; w != nil {
-		return slices.Clone(w.pages)
+		for _, p := range w.pages {
+			fn(p)
+		}
 	}
-	return nil
 }
 
 // ids returns the sessions that have pages, and the sids of those pages.

@@ -98,11 +98,11 @@ func (h *Hub) tell(e logout.Ending) {
 
 func (h *Hub) renewed(sessionID string, authTime int64) {
 	text := message{Status: statusLive, AuthTime: authTime}.encode()
-	for _, p := range h.pages.of(sessionID) {
+	h.pages.each(sessionID, func(p page) {
 		if !p.quiet {
 			h.send(p, text)
 		}
-	}
+	})
 }
 
 // send puts a message into the connection's queue. One that cannot take it is closing, and its page will come back and ask.
