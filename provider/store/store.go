@@ -37,6 +37,8 @@ type Store struct {
 	Alerts         *Alerts
 	Mails          *Mails
 	Devices        *Devices
+	Tickets        *Tickets
+	Presence       *Presence
 
 	db  *database.DB
 	now func() time.Time
@@ -52,6 +54,7 @@ var (
 	_ identity.NextKeys       = (*Keys)(nil)
 	_ identity.Failures       = (*Failures)(nil)
 	_ identity.Assertions     = (*Assertions)(nil)
+	_ identity.Tickets        = (*Tickets)(nil)
 	_ audit.Recorder          = (*Audit)(nil)
 	_ logout.Streams          = (*Streams)(nil)
 )
@@ -71,6 +74,8 @@ func New(db *database.DB, now func() time.Time) *Store {
 		Alerts:         &Alerts{db: db},
 		Mails:          &Mails{db: db},
 		Devices:        &Devices{db: db, now: now},
+		Tickets:        &Tickets{db: db},
+		Presence:       &Presence{db: db, now: now},
 		db:             db,
 		now:            now,
 	}
