@@ -333,10 +333,17 @@ func (e *Engine) deliver(ctx context.Context, scope Scope) error {
 }
 
 // Redeliver gives the matching deliveries that are dead, rejected or waiting a new chance: their receivers are told
-// as soon as they take it, in the order and at the rate of any backlog. It returns how many.
+// as soon as they take it, in the order and at the rate of any backlog. It returns how many, also beside an error: what was done stays done.
 func (e *Engine) Redeliver(ctx context.Context, f Filter) (int, error) {
+	return e.RedeliverEach(ctx, f, nil)
+}
+
+// RedeliverEach is Redeliver for whoever keeps a record. Many deliveries are moved in batches, so that nobody who logs in or out waits for all
+// of them; moved is called in the transaction of each batch, with the number of its deliveries. Its error undoes that batch and is returned.
+// Call it outside of transactions: one in ctx would hold everything until the end.
+func (e *Engine) RedeliverEach(ctx context.Context, f Filter, moved func(ctx context.Context, count int) error) (int, error) {
 	at := e.cfg.Now().UTC()
-	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(AnotherChance(e.cfg.RetryFor)))
+	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(AnotherChance(e.cfg.RetryFor)), moved)
 }
 
 // stopping reports whether Stop was called: then what can go on elsewhere should.
