@@ -60,6 +60,7 @@ var arrows = map[string][]string{
 	"migrations":  {},
 
 	"examples/minimal-rp": {"rp"},
+	"examples/native":     {},
 	"examples/extension":  {"logout", "logout/logoutstore", "database"},
 
 	// They examine the program from outside.
