@@ -17,11 +17,11 @@ const module = "github.com/exeunt-id/exeunt"
 // Everything else is forbidden. A new package needs a row; CONTRIBUTING.md explains the rooms.
 var arrows = map[string][]string{
 	"":    {"cli"},
-	"cli": {"config", "provider", "provider/audit", "provider/identity", "provider/mail", "logout", "logout/logoutstore", "database", "demo", "doctor"},
+	"cli": {"config", "provider", "provider/audit", "provider/identity", "provider/mail", "provider/trace", "logout", "logout/logoutstore", "database", "demo", "doctor"},
 
 	"provider": {
 		"provider/protocol", "provider/web", "provider/console", "provider/signout", "provider/browser", "provider/identity", "provider/store", "provider/signing",
-		"provider/alert", "provider/audit", "provider/mail", "provider/metrics",
+		"provider/alert", "provider/audit", "provider/mail", "provider/metrics", "provider/trace",
 		"logout", "logout/logoutstore", "database", "templates", "static",
 	},
 	// The two kinds of endpoints meet only by URL. Neither knows how anything is stored.
@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"provider/alert":    {"provider/identity", "provider/mail"},
 	"provider/mail":     {},
 	"provider/metrics":  {"logout"},
+	"provider/trace":    {"logout"},
 	"provider/signing":  {"provider/identity"},
 	"provider/browser":  {},
 	"provider/identity": {},
@@ -79,6 +80,7 @@ var walls = []struct {
 	{name: "Echo", modules: []string{"github.com/labstack/echo"}, rooms: []string{"provider/...", "demo"}},
 	{name: "gorm", modules: []string{"gorm.io", "github.com/libtnb/sqlite"}, rooms: []string{"database", "provider/store", "logout/logoutstore"}},
 	{name: "Prometheus", modules: []string{"github.com/prometheus"}, rooms: []string{"provider/metrics"}},
+	{name: "OpenTelemetry", modules: []string{"go.opentelemetry.io"}, rooms: []string{"provider/trace"}},
 	{name: "River", modules: []string{"github.com/riverqueue"}, rooms: []string{"database", "logout/logoutstore"}},
 }
 

@@ -63,9 +63,13 @@ func wire(cfg Config, workers int, m *metrics.Metrics) (*Operator, error) {
 		return nil, err
 	}
 	o.streams = store.NewStreams(o.store, box)
+	follow := logout.Tracer(nil)
+	if cfg.Trace != nil {
+		follow = cfg.Trace
+	}
 	o.engine, err = logout.New(logout.Config{
 		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: sign, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: inEnd,
-		ClientsOf: o.store.ClientsOf, Streams: o.streams, Observe: observe,
+		ClientsOf: o.store.ClientsOf, Streams: o.streams, Observe: observe, Trace: follow,
 		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: workers, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {
