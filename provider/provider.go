@@ -217,7 +217,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	recorded := recordedEngine{p.engine, p.cfg.DB, p.trail}
+	recorded := recordedEngine{p.engine, p.trail}
 	e.adminAPI = &protocol.AdminAPI{
 		Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Clients: directory{p.store.Clients}, Sessions: p.sessions, Ledger: p.sessions,
 		Journal: p.sessions, Engine: recorded, Trail: p.store.Audit, Devices: p.operator,

@@ -61,16 +61,17 @@ var (
 
 // New returns the store of a migrated database.
 func New(db *database.DB, now func() time.Time) *Store {
+	trail := &Audit{db: db, now: now}
 	return &Store{
 		Users:          &Users{db: db, now: now},
 		Clients:        newClients(db, now),
 		Authorizations: &Authorizations{db: db, now: now},
 		Grants:         &Grants{db: db},
 		Consents:       &Consents{db: db},
-		Keys:           &Keys{db: db},
+		Keys:           &Keys{db: db, audit: trail},
 		Failures:       &Failures{db: db},
 		Assertions:     &Assertions{db: db},
-		Audit:          &Audit{db: db, now: now},
+		Audit:          trail,
 		Alerts:         &Alerts{db: db},
 		Mails:          &Mails{db: db},
 		Devices:        &Devices{db: db, now: now},
