@@ -20,11 +20,21 @@ type consentReader interface {
 	Consent(ctx context.Context, subject, clientID string) (identity.Consent, error)
 }
 
+// departureReader remembers which apps people have left.
+type departureReader interface {
+	LeftAt(ctx context.Context, subject, clientID string) (time.Time, error)
+	Return(ctx context.Context, subject, clientID string) error
+}
+
+// errLeft says that the person has left the app, and has not said that they want to go on.
+var errLeft = errors.New("protocol: the person has left this app")
+
 // Flow takes an authorization request as far as it goes without the person. Authorize starts it, Resume continues it.
 type Flow struct {
 	Settings
 	Tx       Transactions
 	Consents consentReader
+	Left     departureReader
 	Activity signout.Activity
 	Current  signout.Current
 	Respond  Responder
@@ -42,7 +52,8 @@ type hooks struct {
 //
 //  1. A live session whose login satisfies prompt, max_age and id_token_hint, or else the login page.
 //  2. Consent, or else the consent page.
-//  3. In one transaction: hold the session, note its activity, record the code.
+//  3. In one transaction: hold the session, note its activity, record the code. A person who has left this app on their account page is asked
+//     first. That is looked up here, where the session is held: a departure at this moment either comes first and is seen, or drops the code.
 //  4. Redirect with the code.
 func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hooks) error {
 	ctx, now := c.Request().Context(), f.Now().UTC()
@@ -73,8 +84,14 @@ func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hoo
 			return err
 		}
 		a.AuthTime = held.AuthTime
+		if err := f.goOn(ctx, a, held); err != nil {
+			return err
+		}
 		return h.record(ctx, a)
 	})
+	if errors.Is(err, errLeft) {
+		return h.ask(pathContinue, oidc.ErrInteractionRequired().WithDescription("The person has left this application, and must say that they want to go on."))
+	}
 	if errors.Is(err, logout.ErrNoSession) { // a logout was faster
 		return h.ask(pathLogin, oidc.ErrLoginRequired().WithDescription("The person must log in."))
 	}
@@ -82,6 +99,19 @@ func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hoo
 		return err
 	}
 	return f.Respond.code(c, t, code)
+}
+
+// goOn returns errLeft when the person has left the app since the session began, and has neither logged in nor agreed for this request since
+// then. When they have, they have come back.
+func (f *Flow) goOn(ctx context.Context, a identity.Authorization, s logout.Session) error {
+	left, err := f.Left.LeftAt(ctx, s.Subject, a.ClientID)
+	if err != nil || left.IsZero() || s.CreatedAt.After(left) {
+		return err
+	}
+	if !(loggedInWithin(a, s) && a.LoggedInAt.After(left)) && !a.ConsentedAt.After(left) {
+		return errLeft
+	}
+	return f.Left.Return(ctx, s.Subject, a.ClientID)
 }
 
 // needsLogin reports whether the person must prove again who they are (Core 3.1.2.3). A login that happened within this request

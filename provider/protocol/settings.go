@@ -15,6 +15,7 @@ type Settings struct {
 	Issuer     string // exactly as it stands in tokens
 	Lifetimes  Lifetimes
 	Algorithms []string // of signatures, the default first
+	Languages  []string // tags of those that the pages speak
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Audit      audit.Recorder
@@ -65,6 +66,7 @@ const (
 	PathEventsAck         = "/api/events/ack"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
+	pathContinue          = "/continue"
 )
 
 // URL returns the address of an endpoint.

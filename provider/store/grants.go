@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -158,6 +159,19 @@ func (g *Grants) Revoke(ctx context.Context, id string, at time.Time) (bool, err
 		return false, nil
 	}
 	return alive, err
+}
+
+// Offline returns the person's grants with offline_access that nobody has revoked: who they are for, and the sessions they came from.
+func (g *Grants) Offline(ctx context.Context, subject string) ([]identity.Grant, error) {
+	var grants []identity.Grant
+	query := g.db.Reader(ctx).Raw(`SELECT id, client_id, session_id, sid FROM grants WHERE offline AND revoked_at IS NULL AND subject = ? AND subject <> '' ORDER BY id`, subject)
+	err := rows(query, "finding offline grants", func(r *sql.Rows) error {
+		grant := identity.Grant{Subject: subject, Offline: true}
+		err := r.Scan(&grant.ID, &grant.ClientID, &grant.SessionID, &grant.SID)
+		grants = append(grants, grant)
+		return err
+	})
+	return grants, err
 }
 
 var errRevoked = errors.New("store: revoked before")
