@@ -79,7 +79,7 @@ func TestAccount(t *testing.T) {
 	phone.signOn("wiki")
 	old.firstSignOn("wiki", "alice", "scope", "openid offline_access")
 	bobs := stranger.get("/account", nil).wantWords("not", "shop", "iPhone").link("Log out everywhere")
-	page = alice.get("/account", nil).wantWords("Safari on iPhone", "An unknown browser", "Apps: The shop and The wiki", "The wiki Signed in in 2 sessions Keeps its access while you are away", "not", "bob")
+	page = alice.get("/account", nil).wantWords("Safari on iPhone", "An unknown browser", "Apps: The shop and The wiki", "The wiki In 2 sessions Keeps its access while you are away", "not", "bob")
 
 	t.Run("one session", func(t *testing.T) {
 		toEnd := page.link(`Log out<span class="unseen">: Safari on iPhone</span>`)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -73,6 +74,26 @@ func TestLeaveApp(t *testing.T) {
 		w.browser().with("Sec-Fetch-Site", "same-origin").post("/continue", url.Values{"id": {page.url.Query().Get("id")}}).want(http.StatusForbidden)
 		w.exchange("shop", alice.submit(page, nil).code())
 		alice.signOn("shop") // once is enough
+
+		// Whatever an address or a form names, nothing ends that is not there.
+		csrf := alice.get("/account/password", nil).wantPage(http.StatusOK, `name="csrf"`)
+		for _, value := range []string{"", "\x00", "a\x00b", "\xff\xfe", "'; DROP TABLE departures; --", strings.Repeat("x", 5000), "..", "%", "nobody"} {
+			for _, name := range []string{"session", "scope", "app"} {
+				if got := alice.get("/account/end", url.Values{name: {value}}).want(http.StatusOK); got.url.Path != "/account" {
+					t.Errorf("%s=%q is asked about: %s", name, value, got.url)
+				}
+				got := alice.submit(answer{T: t, body: strings.Replace(csrf.body, "/account/password", "/account/end", 1), url: csrf.url}, url.Values{name: {value}})
+				if got.want(http.StatusOK).url.Path != "/account" && !strings.Contains(got.body, "You have left The shop") { // what was ended last
+					t.Errorf("%s=%q ended something: %s", name, value, got.url)
+				}
+			}
+		}
+		if got := alice.get("/account/end", url.Values{"session": {"x"}, "scope": {"everywhere"}}); got.url.Path != "/account" {
+			t.Errorf("two aims at once: %s", got.url)
+		}
+		if !alice.alive() || !phone.alive() {
+			t.Fatal("a session ended")
+		}
 
 		// A new login is an answer too, and sessions that begin later were never left.
 		alice.leave("shop")

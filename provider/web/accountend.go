@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -235,11 +236,16 @@ func (h *Account) End(c echo.Context) error {
 	} else {
 		next.Page = pathAccountDone
 	}
+	ctx := context.WithoutCancel(c.Request().Context()) // hanging up does not undo it
 	if what.app == "" {
 		return h.Leaver.Leave(c, req, next)
 	}
-	// A client that hangs up does not undo it.
-	out, err := h.Changer.LeaveApp(context.WithoutCancel(c.Request().Context()), req)
+	if _, err := h.Clients.Client(ctx, what.app); errors.Is(err, identity.ErrNoClient) { // it cannot come back; only the rest of it can go
+		return h.Leaver.Leave(c, req, next)
+	} else if err != nil {
+		return err
+	}
+	out, err := h.Changer.LeaveApp(ctx, req)
 	if err != nil {
 		return err
 	}
