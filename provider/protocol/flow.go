@@ -102,13 +102,15 @@ func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hoo
 }
 
 // goOn returns errLeft when the person has left the app since the session began, and has neither logged in nor agreed for this request since
-// then. When they have, they have come back.
+// then. When they have, they have come back. As in missingConsent, an agreement from before the session's login may be somebody else's.
 func (f *Flow) goOn(ctx context.Context, a identity.Authorization, s logout.Session) error {
 	left, err := f.Left.LeftAt(ctx, s.Subject, a.ClientID)
 	if err != nil || left.IsZero() || s.CreatedAt.After(left) {
 		return err
 	}
-	if !(loggedInWithin(a, s) && a.LoggedInAt.After(left)) && !a.ConsentedAt.After(left) {
+	loggedIn := loggedInWithin(a, s) && a.LoggedInAt.After(left)
+	agreed := a.ConsentedAt.After(left) && !a.ConsentedAt.Before(s.AuthTime)
+	if !loggedIn && !agreed {
 		return errLeft
 	}
 	return f.Left.Return(ctx, s.Subject, a.ClientID)
