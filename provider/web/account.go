@@ -156,11 +156,15 @@ type heldSession struct {
 	apps []string
 }
 
-// held returns live sessions of a target: first the one of this browser, if it is among them, then those that were active last.
+// held returns live sessions of a target, at most so many: first the one of this browser, if it is among them, then those that were active
+// last.
 func (h *Account) held(ctx context.Context, t logout.Target, me logout.Session, limit int) ([]heldSession, error) {
 	sessions, err := h.Sessions.Live(ctx, t, h.Now().UTC(), limit)
 	if err != nil {
 		return nil, err
+	}
+	if t == (logout.Target{Subject: me.Subject}) && len(sessions) == limit && !slices.ContainsFunc(sessions, func(s logout.Session) bool { return s.ID == me.ID }) {
+		sessions[limit-1] = me // an old one, behind so many that began later
 	}
 	slices.SortStableFunc(sessions, func(a, b logout.Session) int {
 		if a.ID == me.ID || b.ID == me.ID {
