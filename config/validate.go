@@ -39,6 +39,7 @@ func (c *Config) check(r *report) {
 	checkProxy(c.Outgoing.Proxy, r)
 	c.SMTP.check(r)
 	c.checkRegistration(r)
+	c.Devices.check(r)
 	c.checkUsers(r)
 	c.checkClients(r)
 }

@@ -69,7 +69,7 @@ func TestAccountPage(t *testing.T) {
 		wantText(t, window, "#sessions .current", "Chrome on Linux", "This browser", "Apps: rp-0")
 		accessible(t, window, rules, "account")
 		do(t, window, "asking to end the others", chromedp.Click(id("end-others")), chromedp.WaitVisible(id("end")))
-		wantText(t, window, "#ending", "An unknown browser", "rp-0 and rp-1 will be told.")
+		wantText(t, window, "#ending", "Go-http-client", "rp-0 and rp-1 will be told.")
 		accessible(t, window, rules, "end")
 		do(t, window, "ending them", chromedp.Click(id("end")), chromedp.WaitVisible(id("done")))
 		wantText(t, window, "#done", "One session has ended")

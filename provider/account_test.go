@@ -79,7 +79,7 @@ func TestAccount(t *testing.T) {
 	phone.signOn("wiki")
 	old.firstSignOn("wiki", "alice", "scope", "openid offline_access")
 	bobs := stranger.get("/account", nil).wantWords("not", "shop", "iPhone").link("Log out everywhere")
-	page = alice.get("/account", nil).wantWords("Safari on iPhone", "An unknown browser", "Apps: The shop and The wiki", "The wiki In 2 sessions Keeps its access while you are away", "not", "bob")
+	page = alice.get("/account", nil).wantWords("Safari on iPhone", "curl", "Apps: The shop and The wiki", "The wiki In 2 sessions Keeps its access while you are away", "not", "bob")
 
 	t.Run("one session", func(t *testing.T) {
 		toEnd := page.link(`Log out<span class="unseen">: Safari on iPhone</span>`)
@@ -108,12 +108,37 @@ func TestAccount(t *testing.T) {
 
 	t.Run("all others", func(t *testing.T) {
 		confirm := alice.follow(alice.get("/account", nil), "Log out all others")
-		confirm.wantWords("Log out of the other session?", "An unknown browser", "The wiki loses the access that it keeps while you are away.", "not", "Chrome on Linux")
+		confirm.wantWords("Log out of the other session?", "curl", "The wiki loses the access that it keeps while you are away.", "not", "Chrome on Linux")
 		alice.submit(confirm, nil).wantWords("One session has ended", "The wiki Signed out")
 		if old.alive() || !alice.alive() {
 			t.Error("another session ended than was meant")
 		}
 		alice.get("/account/end?scope=others", nil).wantPage(http.StatusOK, "<h1>Your account</h1>").wantWords("not", "all others", "away")
+	})
+
+	t.Run("a device", func(t *testing.T) {
+		phone := w.browser().with("User-Agent", "Mozilla/5.0 (Android 14; Mobile; rv:132.0) Gecko/132.0 Firefox/132.0")
+		phone.firstSignOn("shop", "alice", "scope", "openid offline_access")
+		page := alice.get("/account", nil).wantWords("Your devices", "Chrome on Linux This browser Signed in, last used just now", "Firefox on Android Signed in, last used just now", "curl Signed out, last used just now")
+		remove := page.link(`Remove<span class="unseen">: Firefox on Android</span>`)
+		stranger.get(remove, nil).wantPage(http.StatusOK, "<h1>Your account</h1>")
+		confirm := alice.get(remove, nil).wantWords("Remove Firefox on Android?", "This session ends: Firefox on Android", "The shop will be told.", "The device is forgotten", "The shop loses the access", "not", "Chrome")
+		alice.submit(confirm, nil).wantWords("The device has been removed", "The shop Signed out")
+		if phone.alive() || !alice.alive() {
+			t.Error("another device was removed than was meant")
+		}
+		// One on which nobody is signed in any more.
+		confirm = alice.get(alice.get("/account", nil).wantWords("not", "Firefox").link(`Remove<span class="unseen">: curl</span>`), nil).wantWords("Remove curl?", "not", "session")
+		if got := alice.submit(confirm, nil).wantWords("not", "curl"); got.url.Path != "/account" {
+			t.Errorf("removed, and led to %s", got.url)
+		}
+		// This one.
+		page = alice.get(alice.get("/account", nil).link(`Remove<span class="unseen">: Chrome on Linux</span>`), nil).wantWords("you have to sign in again")
+		if got := alice.submit(page, nil).wantWords("You are logged out"); got.url.Path != "/logged_out" || alice.alive() {
+			t.Errorf("this device was removed, and led to %s", got.url)
+		}
+		alice.logIn(alice.get("/account", nil), "alice").wantPage(http.StatusOK, "<h1>Your account</h1>")
+		alice.signOn("shop")
 	})
 
 	t.Run("everywhere", func(t *testing.T) {

@@ -78,7 +78,7 @@ func TestLeaveApp(t *testing.T) {
 		// Whatever an address or a form names, nothing ends that is not there.
 		csrf := alice.get("/account/password", nil).wantPage(http.StatusOK, `name="csrf"`)
 		for _, value := range []string{"", "\x00", "a\x00b", "\xff\xfe", "'; DROP TABLE departures; --", strings.Repeat("x", 5000), "..", "%", "nobody"} {
-			for _, name := range []string{"session", "scope", "app"} {
+			for _, name := range []string{"session", "scope", "app", "device"} {
 				if got := alice.get("/account/end", url.Values{name: {value}}).want(http.StatusOK); got.url.Path != "/account" {
 					t.Errorf("%s=%q is asked about: %s", name, value, got.url)
 				}

@@ -16,7 +16,7 @@ func (o *Operator) LeaveApp(ctx context.Context, req logout.Request) (*logout.Ou
 	var out *logout.Outcome
 	err := o.cfg.DB.Tx(ctx, func(ctx context.Context) error {
 		subject, clientID := req.Target.Subject, req.Target.ClientID
-		if err := o.sessions.LockSubject(ctx, subject); err != nil {
+		if err := o.store.Devices.HoldSessions(ctx, subject); err != nil {
 			return err
 		}
 		var err error

@@ -119,23 +119,20 @@ func (s *Store) Lock(ctx context.Context, id string, at time.Time) (logout.Sessi
 	return row.session(), one(res, logout.ErrNoSession)
 }
 
-// LockSubject holds all live sessions of a person until the transaction in ctx ends, in the order in which an End takes them. It is for what
-// must not happen beside the issue of a code or a token in any of them. On SQLite the transaction itself is the lock.
-func (s *Store) LockSubject(ctx context.Context, subject string) error {
-	var ids []string
-	res := s.db.Writer(ctx).Raw("SELECT id FROM logout_sessions WHERE subject = ? AND ended_at IS NULL ORDER BY id"+s.lock("UPDATE"), subject).Scan(&ids)
-	if res.Error != nil {
-		return fmt.Errorf("logoutstore: locking a person's sessions: %w", res.Error)
-	}
-	return nil
-}
-
 // Renew implements logout.Sessions.
 func (s *Store) Renew(ctx context.Context, id string, secretHash []byte, at, idleUntil time.Time) error {
 	now := database.Micros(at)
 	res := s.db.Writer(ctx).Exec("UPDATE logout_sessions SET secret_hash = ?, auth_time = ?, seen_at = ?, idle_until = ? WHERE "+live,
 		secretHash, now, now, database.Micros(idleUntil), id, now, now)
 	return one(res, logout.ErrNoSession)
+}
+
+// SetDevice notes on which device a session is, for whoever learns that only after it began. Nothing happens to a session that is not there.
+func (s *Store) SetDevice(ctx context.Context, id, deviceID string) error {
+	if err := s.db.Writer(ctx).Exec("UPDATE logout_sessions SET device_id = ? WHERE id = ?", deviceID, id).Error; err != nil {
+		return fmt.Errorf("logoutstore: noting a session's device: %w", err)
+	}
+	return nil
 }
 
 // Touch implements logout.Sessions.

@@ -10,6 +10,7 @@ type AccountPage struct {
 	OthersURI     string           // ends all other sessions; empty when there is none
 	EverywhereURI string           // ends all sessions
 	Apps          []AccountApp
+	Devices       []AccountDevice
 	PasswordURI   string
 }
 
@@ -29,6 +30,15 @@ type AccountApp struct {
 	Sessions string // in how many it takes part; empty for none
 	Offline  bool   // it has a grant that outlives sessions
 	EndURI   string
+}
+
+// AccountDevice is one device that is attached to the person.
+type AccountDevice struct {
+	Name    string
+	Current bool   // this browser's session is on it
+	Seen    string // whether somebody is signed in on it, and when it was used last
+	Place   string // where that was; empty when nobody knows
+	EndURI  string
 }
 
 // AccountEndPage is the data of "account_end": what will end, said before.

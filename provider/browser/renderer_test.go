@@ -25,6 +25,7 @@ var pages = []struct {
 	ids  []string
 }{
 	{"login", browser.LoginPage{}, []string{"login-form", "username", "password", "login", "login-error"}},
+	{"devices", browser.DevicesPage{}, []string{"devices-form", "devices", "devices-error", "sign-out", "deny"}},
 	{"consent", browser.ConsentPage{}, []string{"consent-form", "allow", "deny"}},
 	{"logout_confirm", browser.LogoutConfirmPage{}, []string{"logout-form", "logout", "stay"}},
 	{"logged_out", browser.LoggedOutPage{}, []string{"summary", "apps"}},
@@ -33,7 +34,7 @@ var pages = []struct {
 	{"frontchannel", browser.FrontchannelPage{}, []string{"apps", "continue"}},
 	{"home", browser.HomePage{}, []string{"signed-in", "account"}},
 	{"continue", browser.ContinuePage{}, []string{"continue-form", "continue", "deny", "other"}},
-	{"account", browser.AccountPage{}, []string{"sessions", "apps", "end-others", "end-everywhere", "change-password"}},
+	{"account", browser.AccountPage{}, []string{"sessions", "apps", "devices", "end-others", "end-everywhere", "change-password"}},
 	{"account_end", browser.AccountEndPage{}, []string{"end-form", "end", "cancel", "ending"}},
 	{"account_done", browser.AccountDonePage{}, []string{"done", "summary", "apps", "back"}},
 	{"account_password", browser.AccountPasswordPage{}, []string{"password-form", "password", "new-password", "new-password-again", "change", "password-error"}},

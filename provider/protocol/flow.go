@@ -29,6 +29,11 @@ type departureReader interface {
 // errLeft says that the person has left the app, and has not said that they want to go on.
 var errLeft = errors.New("protocol: the person has left this app")
 
+// deviceAsker tells whether the person must make room for an app on their devices first; *device.Registry does.
+type deviceAsker interface {
+	Asks(ctx context.Context, session logout.Session, client identity.Client) (bool, error)
+}
+
 // Flow takes an authorization request as far as it goes without the person. Authorize starts it, Resume continues it.
 type Flow struct {
 	Settings
@@ -36,6 +41,7 @@ type Flow struct {
 	Consents consentReader
 	Left     departureReader
 	Activity signout.Activity
+	Devices  deviceAsker
 	Current  signout.Current
 	Respond  Responder
 }
@@ -52,9 +58,10 @@ type hooks struct {
 //
 //  1. A live session whose login satisfies prompt, max_age and id_token_hint, or else the login page.
 //  2. Consent, or else the consent page.
-//  3. In one transaction: hold the session, note its activity, record the code. A person who has left this app on their account page is asked
+//  3. Room for the client on the person's devices, or else the page of devices.
+//  4. In one transaction: hold the session, note its activity, record the code. A person who has left this app on their account page is asked
 //     first. That is looked up here, where the session is held: a departure at this moment either comes first and is seen, or drops the code.
-//  4. Redirect with the code.
+//  5. Redirect with the code.
 func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hooks) error {
 	ctx, now := c.Request().Context(), f.Now().UTC()
 	session, live, err := f.Current.Session(ctx, c.Request())
@@ -75,6 +82,13 @@ func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hoo
 	}
 	if len(missing) > 0 {
 		return h.ask(pathConsent, &oidc.Error{ErrorType: codeConsentRequired, Description: "The person must agree first."})
+	}
+	full, err := f.Devices.Asks(ctx, session, t.Client)
+	if err != nil {
+		return err
+	}
+	if full {
+		return h.ask(pathDevices, oidc.ErrInteractionRequired().WithDescription("The person uses the client on as many devices as they may."))
 	}
 	code := browser.NewSecret()
 	a.SessionID, a.Subject, a.CodeHash, a.ExpiresAt = session.ID, session.Subject, browser.Hash(code), now.Add(f.Lifetimes.Code)

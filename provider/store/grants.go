@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -161,13 +162,15 @@ func (g *Grants) Revoke(ctx context.Context, id string, at time.Time) (bool, err
 	return alive, err
 }
 
-// Offline returns the person's grants with offline_access that nobody has revoked: who they are for, and the sessions they came from.
-func (g *Grants) Offline(ctx context.Context, subject string) ([]identity.Grant, error) {
+// Offline returns the grants with offline_access that a logout of the target would revoke, in sessions that live and in those that have ended: for
+// whom they are, and the sessions they came from.
+func (g *Grants) Offline(ctx context.Context, t logout.Target) ([]identity.Grant, error) {
+	where, args := surviving(t)
 	var grants []identity.Grant
-	query := g.db.Reader(ctx).Raw(`SELECT id, client_id, session_id, sid FROM grants WHERE offline AND revoked_at IS NULL AND subject = ? AND subject <> '' ORDER BY id`, subject)
+	query := g.db.Reader(ctx).Raw(`SELECT id, client_id, subject, session_id, sid FROM grants WHERE offline AND revoked_at IS NULL AND `+where+` ORDER BY id`, args...)
 	err := rows(query, "finding offline grants", func(r *sql.Rows) error {
-		grant := identity.Grant{Subject: subject, Offline: true}
-		err := r.Scan(&grant.ID, &grant.ClientID, &grant.SessionID, &grant.SID)
+		grant := identity.Grant{Offline: true}
+		err := r.Scan(&grant.ID, &grant.ClientID, &grant.Subject, &grant.SessionID, &grant.SID)
 		grants = append(grants, grant)
 		return err
 	})

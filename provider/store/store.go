@@ -37,6 +37,7 @@ type Store struct {
 	Audit          *Audit
 	Alerts         *Alerts
 	Mails          *Mails
+	Devices        *Devices
 
 	db  *database.DB
 	now func() time.Time
@@ -72,6 +73,7 @@ func New(db *database.DB, now func() time.Time) *Store {
 		Audit:          &Audit{db: db, now: now},
 		Alerts:         &Alerts{db: db},
 		Mails:          &Mails{db: db},
+		Devices:        &Devices{db: db, now: now},
 		db:             db,
 		now:            now,
 	}

@@ -27,6 +27,10 @@ type ConfiguredUser struct {
 	Email        string
 	Admin        bool
 	Claims       map[string]any // standard claims by their names
+
+	// Left out of the entry's fingerprint where they say nothing, so that an entry from before they existed is unchanged.
+	DeviceLimit *int   `json:",omitempty"` // nil: as for the group, or everybody
+	DeviceGroup string `json:",omitempty"`
 }
 
 // syncBatch bounds the parameters of one query.
@@ -207,11 +211,12 @@ func (s *Store) putUser(ctx context.Context, c userChange) error {
 	}
 	now := database.Micros(s.now())
 	var subject string
-	err = row(s.db.Writer(ctx).Raw(`INSERT INTO users (id, username, password_hash, email, claims, admin, created_at, updated_at, config_fingerprint, config_password_fingerprint)
-		VALUES `+placeholders(1, 10)+`
-		ON CONFLICT (username) DO UPDATE SET email = excluded.email, claims = excluded.claims, admin = excluded.admin, updated_at = excluded.updated_at,
+	err = row(s.db.Writer(ctx).Raw(`INSERT INTO users (id, username, password_hash, email, claims, admin, device_limit, device_group, created_at, updated_at, config_fingerprint, config_password_fingerprint)
+		VALUES `+placeholders(1, 12)+`
+		ON CONFLICT (username) DO UPDATE SET email = excluded.email, claims = excluded.claims, admin = excluded.admin,
+			device_limit = excluded.device_limit, device_group = excluded.device_group, updated_at = excluded.updated_at,
 			config_fingerprint = excluded.config_fingerprint, config_password_fingerprint = excluded.config_password_fingerprint`+password+` RETURNING id`,
-		id.String(), c.user.Username, c.hash, c.user.Email, c.claims, c.user.Admin, now, now, c.entry, c.password),
+		id.String(), c.user.Username, c.hash, c.user.Email, c.claims, c.user.Admin, c.user.DeviceLimit, c.user.DeviceGroup, now, now, c.entry, c.password),
 		"storing a configured user", sql.ErrNoRows, &subject)
 	if err != nil {
 		return err

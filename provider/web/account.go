@@ -43,8 +43,19 @@ type LiveSessions interface {
 
 // OfflineGrants finds what outlives sessions; identity.Grants of the store does.
 type OfflineGrants interface {
-	// Offline returns the person's live grants with offline_access.
-	Offline(ctx context.Context, subject string) ([]identity.Grant, error)
+	// Offline returns the grants with offline_access that a logout of the target would revoke.
+	Offline(ctx context.Context, t logout.Target) ([]identity.Grant, error)
+}
+
+// AttachedDevices lists the devices of a person; store.Devices does.
+type AttachedDevices interface {
+	// Of returns them, the one that was seen last first.
+	Of(ctx context.Context, subject string) ([]identity.Device, error)
+}
+
+// Detacher detaches devices; *device.Registry does.
+type Detacher interface {
+	Detach(ctx context.Context, subject, id string, actor logout.Actor, initiator string) (*logout.Outcome, error)
 }
 
 // Journal tells what a logout was; logout.Journal has it.
@@ -68,6 +79,7 @@ type Changer interface {
 //
 //  1. The live sessions, this browser's first, each with the apps that take part.
 //  2. The apps: those that take part in a session, and those whose access outlives sessions.
+//  3. The devices that are attached, signed in or not. What apps have attached to them is theirs, and not shown.
 //
 // Every button leads to a page that says what will end; see accountend.go. The other pages are in accountdone.go and accountpassword.go.
 type Account struct {
@@ -76,6 +88,8 @@ type Account struct {
 	Clients       identity.Clients
 	Sessions      LiveSessions
 	Grants        OfflineGrants
+	Devices       AttachedDevices
+	Detacher      Detacher
 	Journal       Journal
 	Changer       Changer
 	Authenticator Authenticator
@@ -105,6 +119,17 @@ func (h *Account) Get(c echo.Context) error {
 	}
 	if len(held) > 1 {
 		page.OthersURI = aim{scope: scopeOthers}.address(c)
+	}
+	devices, err := h.Devices.Of(ctx, me.Subject)
+	if err != nil {
+		return err
+	}
+	for _, d := range devices {
+		row := browser.AccountDevice{Name: deviceName(l, d), Current: d.ID == me.DeviceID, Place: d.Place.String(), EndURI: aim{device: d.ID}.address(c)}
+		if row.Seen = l.Text("account.device_out", "ago", ago(l, h.Now().Sub(d.SeenAt))); d.SignedIn {
+			row.Seen = l.Text("account.device_in", "ago", ago(l, h.Now().Sub(d.SeenAt)))
+		}
+		page.Devices = append(page.Devices, row)
 	}
 	names := h.names()
 	for _, s := range held {
@@ -196,7 +221,7 @@ func boolInt(b bool) int {
 // apps lists every client that knows the person now, by name.
 func (h *Account) apps(c echo.Context, l *browser.Language, subject string, held []heldSession, names *clientNames) ([]browser.AccountApp, error) {
 	ctx := c.Request().Context()
-	grants, err := h.Grants.Offline(ctx, subject)
+	grants, err := h.Grants.Offline(ctx, logout.Target{Subject: subject})
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,8 @@ func (h *Account) Done(c echo.Context) error {
 			return err
 		}
 		page.Heading = l.Text("account_done.app", "app", displayName(client))
+	case record.Cause == logout.CauseDeviceDetached:
+		page.Heading = l.Text("account_done.device")
 	case record.Cause == logout.CausePasswordChanged:
 		page.Heading = l.Text("account_done.password")
 		if record.Sessions > 0 {
@@ -62,7 +64,7 @@ func (h *Account) ended(c echo.Context, subject string) (logout.Record, bool, er
 	}
 	record := records[0]
 	switch record.Cause {
-	case logout.CauseAccount, logout.CauseAccountApp, logout.CausePasswordChanged:
+	case logout.CauseAccount, logout.CauseAccountApp, logout.CauseDeviceDetached, logout.CausePasswordChanged:
 		return record, record.Subject == subject && h.Now().Sub(record.At) <= browser.ReceiptLifetime, nil
 	default:
 		return record, false, nil

@@ -19,6 +19,7 @@ type aim struct {
 	session string // one session
 	scope   string // several
 	app     string // one client_id
+	device  string // one device
 }
 
 const (
@@ -28,19 +29,20 @@ const (
 
 // aimOf reads the parameters of an address or a form.
 func aimOf(get func(string) string) aim {
-	a := aim{session: get("session"), scope: get("scope"), app: get("app")}
+	a := aim{session: get("session"), scope: get("scope"), app: get("app"), device: get("device")}
 	switch {
-	case a.session != clean(a.session, maxID), a.app != clean(a.app, maxUsername), a.scope != "" && a.scope != scopeOthers && a.scope != scopeEverywhere:
+	case a.session != clean(a.session, maxID), a.device != clean(a.device, maxID), a.app != clean(a.app, maxUsername), a.scope != "" && a.scope != scopeOthers && a.scope != scopeEverywhere:
 		return aim{}
-	case len(slices.DeleteFunc([]string{a.session, a.scope, a.app}, func(s string) bool { return s == "" })) != 1:
+	case len(slices.DeleteFunc([]string{a.session, a.scope, a.app, a.device}, func(s string) bool { return s == "" })) != 1:
 		return aim{}
 	}
 	return a
 }
 
 func (a aim) fields() []browser.Field {
-	return slices.DeleteFunc([]browser.Field{{Name: "session", Value: a.session}, {Name: "scope", Value: a.scope}, {Name: "app", Value: a.app}},
-		func(f browser.Field) bool { return f.Value == "" })
+	return slices.DeleteFunc([]browser.Field{
+		{Name: "session", Value: a.session}, {Name: "scope", Value: a.scope}, {Name: "app", Value: a.app}, {Name: "device", Value: a.device},
+	}, func(f browser.Field) bool { return f.Value == "" })
 }
 
 // address is where the page asks about it.
@@ -52,7 +54,7 @@ func (a aim) address(c echo.Context) string {
 func (a aim) request(c echo.Context, me logout.Session) logout.Request {
 	req := logout.Request{
 		Cause: logout.CauseAccount, Actor: signout.UserActor(c, me.Subject), BrowserSessionID: me.ID,
-		Target: logout.Target{Subject: me.Subject, SessionID: a.session},
+		Target: logout.Target{Subject: me.Subject, SessionID: a.session, DeviceID: a.device},
 	}
 	switch {
 	case a.scope == scopeOthers:
@@ -65,10 +67,10 @@ func (a aim) request(c echo.Context, me logout.Session) logout.Request {
 
 // endsHere reports whether the session of this browser is among those that end.
 func (a aim) endsHere(me logout.Session) bool {
-	return a.scope == scopeEverywhere || a.session == me.ID
+	return a.scope == scopeEverywhere || a.session == me.ID || a.device != "" && a.device == me.DeviceID
 }
 
-// EndForm answers GET /account/end?session=, ?scope=others, ?scope=everywhere and ?app=: it says exactly what will end and who will be told,
+// EndForm answers GET /account/end?session=, ?scope=others, ?scope=everywhere, ?app= and ?device=: it says exactly what will end and who will be told,
 // before anything happens. What has ended meanwhile, and what is not the person's, leads back to the account page.
 func (h *Account) EndForm(c echo.Context) error {
 	me, user, err := h.me(c)
@@ -88,7 +90,11 @@ func (h *Account) EndForm(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(held)+len(offline) == 0 {
+	device, err := h.device(ctx, target)
+	if err != nil {
+		return err
+	}
+	if len(held)+len(offline) == 0 && device.ID == "" {
 		return c.Redirect(http.StatusSeeOther, withLocales(c, pathAccount))
 	}
 	page := browser.AccountEndPage{
@@ -129,6 +135,12 @@ func (h *Account) EndForm(c echo.Context) error {
 		page.Heading = l.Text("account_end.others", "n", total)
 	case what.scope == scopeEverywhere:
 		page.Heading = l.Text("account_end.everywhere")
+	case device.ID != "":
+		page.Heading, page.Button = l.Text("account_end.device", "device", deviceName(l, device)), l.Text("account_end.remove")
+		page.Notes = append([]string{l.Text("account_end.forgotten")}, page.Notes...)
+		if total == 0 {
+			page.Lead = ""
+		}
 	}
 	return h.Pages.Render(c, http.StatusOK, "account_end", browser.Page{Data: page})
 }
@@ -199,18 +211,27 @@ func reachable(c identity.Client, here bool) bool {
 
 // offline returns the clients whose grants with offline_access die with a logout of the target.
 func (h *Account) offline(ctx context.Context, t logout.Target) ([]string, error) {
-	grants, err := h.Grants.Offline(ctx, t.Subject)
+	grants, err := h.Grants.Offline(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	var ids []string
 	for _, g := range grants {
-		if t.SessionID != "" && g.SessionID != t.SessionID || t.ExceptSessionID != "" && g.SessionID == t.ExceptSessionID || t.ClientID != "" && g.ClientID != t.ClientID {
-			continue
-		}
 		ids = appended(ids, g.ClientID)
 	}
 	return ids, nil
+}
+
+// device returns the device that a target names, if it is attached to the person; the zero Device otherwise.
+func (h *Account) device(ctx context.Context, t logout.Target) (identity.Device, error) {
+	if t.DeviceID == "" {
+		return identity.Device{}, nil
+	}
+	devices, err := h.Devices.Of(ctx, t.Subject)
+	if i := slices.IndexFunc(devices, func(d identity.Device) bool { return d.ID == t.DeviceID }); err == nil && i >= 0 {
+		return devices[i], nil
+	}
+	return identity.Device{}, err
 }
 
 // End answers POST /account/end:
@@ -237,7 +258,10 @@ func (h *Account) End(c echo.Context) error {
 		next.Page = pathAccountDone
 	}
 	ctx := context.WithoutCancel(c.Request().Context()) // hanging up does not undo it
-	if what.app == "" {
+	switch {
+	case what.device != "":
+		return h.detach(ctx, c, req, next)
+	case what.app == "":
 		return h.Leaver.Leave(c, req, next)
 	}
 	if _, err := h.Clients.Client(ctx, what.app); errors.Is(err, identity.ErrNoClient) { // it cannot come back; only the rest of it can go
@@ -247,6 +271,18 @@ func (h *Account) End(c echo.Context) error {
 	}
 	out, err := h.Changer.LeaveApp(ctx, req)
 	if err != nil {
+		return err
+	}
+	return h.Leaver.Follow(c, out, next)
+}
+
+// detach removes a device, whether anybody is signed in on it or not.
+func (h *Account) detach(ctx context.Context, c echo.Context, req logout.Request, next signout.Next) error {
+	out, err := h.Detacher.Detach(ctx, req.Target.Subject, req.Target.DeviceID, req.Actor, "")
+	switch {
+	case errors.Is(err, identity.ErrNoDevice), err == nil && out.LogoutID == "" && !next.DropCookie: // nothing was signed in there: no receipts
+		return c.Redirect(http.StatusSeeOther, withLocales(c, pathAccount))
+	case err != nil:
 		return err
 	}
 	return h.Leaver.Follow(c, out, next)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
 // What the handlers of this package say is put together here. The words are in the languages' files, see browser.Language.
@@ -23,6 +24,11 @@ func confirmText(l *browser.Language, app, username string) string {
 // throttledText names the time in minutes, rounded up: a promise that holds.
 func throttledText(l *browser.Language, wait time.Duration) string {
 	return l.Text("login.throttled", "n", max(int(math.Ceil(wait.Minutes())), 1))
+}
+
+// seenText says how long ago a device was used.
+func seenText(l *browser.Language, since time.Duration) string {
+	return l.Text("devices.seen", "ago", ago(l, since))
 }
 
 // describe returns the human words for scopes (OpenID Connect Core 5.4 and 11), in their order; a scope that we have no words for is shown by
@@ -127,19 +133,24 @@ func ago(l *browser.Language, since time.Duration) string {
 	}
 }
 
-// agentName names what somebody signed in with. The parts are names of products, which are the same in every language.
+// agentName names what somebody signed in with: identity.DeviceName in every language. Its parts are names of products.
 func agentName(l *browser.Language, userAgent string) string {
-	name, system := browser.Agent(userAgent)
-	switch {
-	case name != "" && system != "":
-		return l.Text("agent.on", "browser", name, "system", system)
-	case name != "":
-		return name
-	case system != "":
-		return l.Text("agent.system", "system", system)
+	switch program, system := identity.Agent(userAgent); {
+	case program != "" && system != "":
+		return l.Text("agent.on", "browser", program, "system", system)
+	case program+system != "":
+		return program + system
 	default:
 		return l.Text("agent.unknown")
 	}
+}
+
+// deviceName names a device.
+func deviceName(l *browser.Language, d identity.Device) string {
+	if d.UserAgent == "" {
+		return d.Name
+	}
+	return agentName(l, d.UserAgent)
 }
 
 // appended adds a name unless it is there.
