@@ -59,8 +59,14 @@ func (r *Registry) AttachApp(ctx context.Context, a AppAttachment) (d identity.D
 
 // deviceOf is steps 1 and 2 of AttachApp.
 func (r *Registry) deviceOf(ctx context.Context, a AppAttachment) (identity.Device, error) {
-	session, err := r.Sessions.Lock(ctx, a.SessionID, r.Now().UTC())
+	session, err := r.Sessions.Find(ctx, a.SessionID)
+	if err == nil && session.DeviceID == "" { // other sessions may have to end: see makeRoom
+		err = r.Store.HoldSessions(ctx, a.Subject)
+	}
 	if err != nil {
+		return identity.Device{}, err
+	}
+	if session, err = r.Sessions.Lock(ctx, session.ID, r.Now().UTC()); err != nil {
 		return identity.Device{}, err
 	}
 	d, err := r.Store.Find(ctx, a.Subject, session.DeviceID)

@@ -37,6 +37,7 @@ type Store interface {
 
 // Sessions knows on which devices people are logged in.
 type Sessions interface {
+	Find(ctx context.Context, id string) (logout.Session, error)
 	Lock(ctx context.Context, id string, at time.Time) (logout.Session, error)
 	SetDevice(ctx context.Context, id, deviceID string) error
 }

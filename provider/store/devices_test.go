@@ -114,6 +114,11 @@ func TestDeviceAttachments(t *testing.T) {
 		if byShop, err := f.Devices.AttachmentsBy(ctx, "alice", "shop"); err != nil || len(byShop) != 1 || string(byShop[old.ID].Metadata) != `{"n":1}` {
 			t.Errorf("the shop's %v, %v", byShop, err)
 		}
+		must(t, f.Clients.Create(ctx, identity.Client{ID: "wiki"}))
+		must(t, f.Clients.Delete(ctx, "wiki"))
+		if left, err := f.Devices.Attachments(ctx, old.ID); err != nil || len(left) != 1 || left[0].ClientID != "shop" {
+			t.Errorf("after the wiki was deleted: %v, %v", left, err)
+		}
 		must(t, f.Devices.Detach(ctx, "alice", old.ID, f.now()))
 		must(t, f.Devices.Merge(ctx, fresh.ID, old.ID))
 		if d, err := f.Devices.Recognise(ctx, "alice", hash("new")); err != nil || d.ID != old.ID || !d.DetachedAt.IsZero() {
