@@ -44,6 +44,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"settle", testSettle},
 		{"redeliver", testRedeliver},
 		{"redeliver during an attempt", testRedeliverDuringAttempt},
+		{"redeliver what was pulled", testRedeliverPulled},
 		{"doubled outcome", testDoubledOutcome},
 		{"lapsed", testLapsed},
 		{"parked", testParked},
