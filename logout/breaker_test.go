@@ -173,6 +173,32 @@ func TestBreakerWithoutRetries(t *testing.T) {
 	}
 }
 
+// A receiver that takes a second for each of many answers is told of each once: what it has no time for is parked before the insurance job
+// runs.
+func TestSlowPartyIsToldOnce(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	s := newStage(t, databasetest.Open(t, databasetest.SQLiteURL(t)), 1, nil)
+	s.rps[0].Answer(func(rw http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(time.Second):
+		case <-r.Context().Done():
+		}
+		rw.WriteHeader(http.StatusOK)
+	})
+	const sessions = 60
+	for range sessions {
+		s.login(t, "alice")
+	}
+	if _, err := s.End(t.Context(), logout.Request{Cause: logout.CauseAccount, Target: logout.Target{Subject: "alice"}}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 5*time.Second, "nothing is left for the insurance job", func() bool { return len(s.list(t, "rp-0", logout.StatePending)) == 0 })
+	until(t, 20*time.Second, "all are told", func() bool { return len(s.list(t, "rp-0", logout.StateDelivered)) == sessions })
+	if n := len(s.rps[0].Asked()); n != sessions {
+		t.Errorf("asked %d times for %d sessions", n, sessions)
+	}
+}
+
 // The goroutines of a logout depend on its receivers, not on its sessions.
 func TestManySessionsFewGoroutines(t *testing.T) {
 	db := databasetest.Open(t, databasetest.SQLiteURL(t))
