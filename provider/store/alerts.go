@@ -23,6 +23,10 @@ var (
 // oldestSeen is how many of a client's waiting deliveries are read to see whether any of them has failed.
 const oldestSeen = 20
 
+// lateBy is how long after the time that it bears an outcome may become visible, by another node's clock and behind a slow transaction. What is
+// seen twice moves no incident twice.
+const lateBy = 30 * time.Second
+
 // Look implements alert.Watch.
 func (a *Alerts) Look(ctx context.Context, now, next, old, bound time.Time) (view alert.View, ok bool, err error) {
 	var due, seen int64
@@ -39,7 +43,7 @@ func (a *Alerts) Look(ctx context.Context, now, next, old, bound time.Time) (vie
 	if view.Incidents, err = a.incidents(ctx); err != nil {
 		return view, false, err
 	}
-	since := database.Time(seen)
+	since := database.Time(seen).Add(-lateBy)
 	if since.Before(bound) {
 		since = bound
 	}
