@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -148,5 +149,23 @@ func plainError(err error) error {
 	if wrapped.Timeout() {
 		return &NoAnswerError{Err: errors.New("no answer in time")}
 	}
-	return &NoAnswerError{Err: wrapped.Err}
+	return &NoAnswerError{Err: unplaced(wrapped.Err)}
+}
+
+// unplaced leaves out of an error of the network where it was: receipts are for the client too, which must not learn by its endpoint what names
+// mean inside, or from which address and by which server's word we called. A public address that does not answer is named.
+func unplaced(err error) error {
+	var lookup *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &lookup):
+		return fmt.Errorf("lookup %s: %s", lookup.Name, lookup.Err)
+	case !errors.As(err, &op):
+		return err
+	}
+	what := op.Op
+	if to, ok := op.Addr.(*net.TCPAddr); ok && what == "dial" && Global(to.AddrPort().Addr()) {
+		what += " " + to.String()
+	}
+	return fmt.Errorf("%s: %w", what, unplaced(op.Err))
 }
