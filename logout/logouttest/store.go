@@ -57,6 +57,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"health", testHealth},
 		{"mass", testMass},
 		{"events", testEvents},
+		{"many events", testManyEvents},
 		{"readers", testReaders},
 		{"acknowledge", testAcknowledge},
 		{"user tokens", testUserTokens},
