@@ -109,4 +109,7 @@ func TestSnippet(t *testing.T) {
 	if !strings.HasPrefix(got, "ab[31mcxxx") || len(got) > maxSnippet {
 		t.Errorf("snippet = %q", got[:min(len(got), 40)])
 	}
+	if got := snippet([]byte(`{"error":"bad token eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl-_x"}`)); got != `{"error":"bad token eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0.*"}` {
+		t.Errorf("a token that comes back is kept as %s", got)
+	}
 }
