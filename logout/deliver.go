@@ -197,7 +197,7 @@ func verdict(d Delivery, err error, a *Attempt) (state State, rejections int, ne
 		}
 		wait = rejectedRetry
 	case errors.As(err, &retry):
-		wait = min(max(retry.After, firstRetry), longestRetry)
+		wait = min(max(retry.After, min(wait, longestAsked)), longestRetry)
 	}
 	if !now.Before(d.GiveUpAt) {
 		return StateDead, rejections, time.Time{}
