@@ -50,6 +50,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"parked", testParked},
 		{"breaker", testBreaker},
 		{"one turn", testOneTurn},
+		{"wrong clock", testWrongClock},
 		{"parking against the end of a turn", testParkingAgainstEnd},
 		{"waiting", testWaiting},
 		{"collect", testCollect},
