@@ -32,6 +32,11 @@ type Presence interface {
 	Show(ctx context.Context, sessionIDs []string, until time.Time) error
 }
 
+// Attachments finds what a client has attached to a device; identity.ErrNoDevice when that is nothing.
+type Attachments interface {
+	Attachment(ctx context.Context, deviceID, clientID string) (identity.Attachment, error)
+}
+
 // Config makes a Hub.
 type Config struct {
 	Origin    string // the provider's own, as browsers write it
@@ -42,6 +47,8 @@ type Config struct {
 	Sessions  Sessions
 	Presence  Presence
 	Lifetimes signout.Lifetimes
+
+	Attachments Attachments
 
 	// Notify, if set, sends a text of at most 7,900 bytes to the other nodes; what it returns is logged. They give it to Hear.
 	Notify func(ctx context.Context, payload string) error
