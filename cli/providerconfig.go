@@ -14,6 +14,7 @@ import (
 	"github.com/exeunt-id/exeunt/provider"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/mail"
+	"github.com/exeunt-id/exeunt/provider/trace"
 )
 
 // providerConfig turns the program's configuration, which is valid, into the provider's. Errors name the key.
@@ -125,6 +126,20 @@ func newMail(cfg *config.Config) (mail.Sender, error) {
 	}
 	return mail.New(mail.Config{
 		Address: cfg.SMTP.Address, From: cfg.SMTP.From, Username: cfg.SMTP.Username, Password: cfg.SMTP.Password.Reveal(), TLS: cfg.SMTP.TLS, RootCAs: roots,
+	})
+}
+
+// newTrace returns nil when there are no traces.
+func newTrace(cfg *config.Config, log *slog.Logger) (*trace.Tracer, error) {
+	if cfg.Traces.Endpoint == "" {
+		return nil, nil
+	}
+	roots, err := logout.RootCAs(cfg.Outgoing.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	return trace.New(trace.Config{
+		Endpoint: cfg.Traces.Endpoint, RootCAs: roots, Sample: cfg.Traces.Sample, Propagate: cfg.Traces.Propagate, Version: versionName(), Logger: log,
 	})
 }
 

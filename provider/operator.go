@@ -69,13 +69,17 @@ func wire(cfg Config, workers int, m *metrics.Metrics, ended func(*logout.Plan))
 		return nil, err
 	}
 	o.streams = store.NewStreams(o.store, box)
+	follow := logout.Tracer(nil)
+	if cfg.Trace != nil {
+		follow = cfg.Trace
+	}
 	o.devices = &device.Registry{
 		Rules: cfg.Devices, Store: o.store.Devices, Sessions: o.sessions, Users: o.store.Users, Tx: cfg.DB, Audit: o.trail, Places: cfg.Places,
 		Presence: o.store.Presence, Now: cfg.Now, Logger: cfg.Logger,
 	}
 	o.engine, err = logout.New(logout.Config{
 		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: sign, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: inEnd,
-		ClientsOf: o.store.ClientsOf, Detached: o.devices.Describe, Streams: o.streams, Observe: observe,
+		ClientsOf: o.store.ClientsOf, Detached: o.devices.Describe, Streams: o.streams, Observe: observe, Trace: follow,
 		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: workers, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {

@@ -125,6 +125,8 @@ type endpoints struct {
 	choice     *web.DeviceChoice
 	appDevices *web.AppDevices
 	consent    *web.Consent
+	goOn       *web.Continue
+	account    *web.Account
 	home       *web.Home
 	loggedOut  *web.LoggedOut
 	assets     *web.Assets
@@ -160,7 +162,7 @@ func (p *Provider) endpoints() (*endpoints, error) {
 func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	settings := protocol.Settings{
 		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
-		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
+		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Languages: p.pages.Languages(), Now: p.cfg.Now, Logger: p.cfg.Logger,
 		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0,
 		Registration:     len(p.cfg.Registration.InitialAccessTokens) > 0, Audit: p.trail,
 	}
@@ -183,11 +185,11 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	signer := timedSigner{p.keyring, p.metrics}
 	reuse := &protocol.Reuse{Tx: p.cfg.DB, Grants: p.store.Grants, Sessions: p.sessions, Engine: p.engine, Audit: p.trail, Logger: p.cfg.Logger}
 	flow := &protocol.Flow{
-		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Devices: p.operator.devices, Activity: activity, Current: current, Respond: respond,
+		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Left: p.store.Departures, Devices: p.operator.devices, Activity: activity, Current: current, Respond: respond,
 	}
 	signOut := protocol.SignOut{
 		Settings: settings, Current: current, Sessions: p.sessions, Clients: p.store.Clients, Users: p.store.Users, Cookies: cookies, Pages: p.pages,
-		Keeper: keeper, Leaver: &signout.Leaver{Engine: p.engine, Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages, Wait: p.cfg.Logout.Wait},
+		Keeper: keeper, Leaver: p.leaver(cookies),
 	}
 	script, err := static.FS.ReadFile("check_session.js")
 	if err != nil {
@@ -217,7 +219,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	recorded := recordedEngine{p.engine, p.cfg.DB, p.trail}
+	recorded := recordedEngine{p.engine, p.trail}
 	e.adminAPI = &protocol.AdminAPI{
 		Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Clients: directory{p.store.Clients}, Sessions: p.sessions, Ledger: p.sessions,
 		Journal: p.sessions, Engine: recorded, Trail: p.store.Audit, Devices: p.operator,
@@ -274,6 +276,16 @@ func (p *Provider) web(e *endpoints, cookies browser.Cookies, authenticator *ide
 	}
 	e.home = &web.Home{Current: current, Users: p.store.Users, Pages: p.pages}
 	e.loggedOut = &web.LoggedOut{Receipts: p.engine, Clients: p.store.Clients, Cookies: cookies, Pages: p.pages, Now: p.cfg.Now}
+	e.goOn = &web.Continue{Consent: e.consent, Departures: p.store.Departures}
+	e.account = &web.Account{
+		Current: current, Users: p.store.Users, Clients: p.store.Clients, Sessions: p.sessions, Grants: p.store.Grants, Devices: p.store.Devices,
+		Detacher: p.operator.devices, Journal: p.sessions, Changer: p.operator,
+		Authenticator: authenticator, LoggedOut: e.loggedOut, Leaver: p.leaver(cookies), Audit: p.trail, Cookies: cookies, Pages: p.pages, Now: p.cfg.Now,
+	}
+}
+
+func (p *Provider) leaver(cookies browser.Cookies) *signout.Leaver {
+	return &signout.Leaver{Engine: p.engine, Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages, Wait: p.cfg.Logout.Wait}
 }
 
 func (p *Provider) current(cookies browser.Cookies) signout.Current {

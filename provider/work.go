@@ -9,7 +9,10 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/provider/alert"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/store"
 )
 
 const (
@@ -94,7 +97,7 @@ func (p *Provider) sync(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, p.passwordChanged, keys...); err != nil {
+		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, p.userSynced, keys...); err != nil {
 			return err
 		}
 	}
@@ -108,11 +111,25 @@ func (p *Provider) sync(ctx context.Context) error {
 	return nil
 }
 
-// passwordChanged ends the sessions of somebody whose password is another in the configuration than it was.
-func (p *Provider) passwordChanged(ctx context.Context, userID string) error {
-	_, err := p.engine.End(ctx, logout.Request{
-		Cause: logout.CausePasswordChanged, Actor: logout.Actor{Kind: "system"}, Target: logout.Target{Subject: userID},
-	})
+// userSynced does for an entry of the configuration what an operator's command does: whoever has another password is out everywhere, and the
+// clients hear of it.
+func (p *Provider) userSynced(ctx context.Context, u store.SyncedUser) error {
+	if u.Created {
+		return p.operator.announceNew(ctx, identity.User{ID: u.ID})
+	}
+	if u.Updated {
+		if err := p.engine.Announce(ctx, logout.Event{Type: logout.EventUserUpdated, Subject: u.ID}); err != nil {
+			return err
+		}
+	}
+	if !u.Password {
+		return nil
+	}
+	by := audit.Configuration
+	if err := p.engine.Announce(ctx, logout.Event{Type: logout.EventUserPasswordChanged, Subject: u.ID, Data: map[string]any{"by": by.Kind}}); err != nil {
+		return err
+	}
+	_, err := p.engine.End(ctx, logout.Request{Cause: logout.CausePasswordChanged, Actor: by, Target: logout.Target{Subject: u.ID}})
 	return err
 }
 

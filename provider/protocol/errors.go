@@ -92,8 +92,16 @@ func signOutRefused(message string, err error) *browser.Error {
 	return &browser.Error{
 		Status:  http.StatusBadRequest,
 		Title:   "This sign-out request is not valid",
-		Message: message + " Nothing was ended: you are as signed in as before.",
+		Message: message,
+		Outcome: "Nothing was ended: you are as signed in as before.",
 		Hint:    "Go back to the application and try again. If it happens again, tell its makers what this page says.",
 		Err:     err,
 	}
+}
+
+// signOutRepeats is the page for a logout request that has a parameter more than once.
+func signOutRepeats(parameter string) *browser.Error {
+	e := signOutRefused("It says more than once: {parameter}.", nil)
+	e.Args = []any{"parameter", parameter}
+	return e
 }

@@ -15,6 +15,7 @@ type Settings struct {
 	Issuer     string // exactly as it stands in tokens
 	Lifetimes  Lifetimes
 	Algorithms []string // of signatures, the default first
+	Languages  []string // tags of those that the pages speak
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Audit      audit.Recorder
@@ -69,6 +70,7 @@ const (
 	PathRealtimeTicket    = "/api/realtime/ticket"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
+	pathContinue          = "/continue"
 	pathDevices           = "/authorize/devices"
 )
 

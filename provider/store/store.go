@@ -30,6 +30,7 @@ type Store struct {
 	Authorizations *Authorizations
 	Grants         *Grants
 	Consents       *Consents
+	Departures     *Departures
 	Keys           *Keys
 	Failures       *Failures
 	Assertions     *Assertions
@@ -50,6 +51,7 @@ var (
 	_ identity.Authorizations = (*Authorizations)(nil)
 	_ identity.Grants         = (*Grants)(nil)
 	_ identity.Consents       = (*Consents)(nil)
+	_ identity.Departures     = (*Departures)(nil)
 	_ identity.Keys           = (*Keys)(nil)
 	_ identity.NextKeys       = (*Keys)(nil)
 	_ identity.Failures       = (*Failures)(nil)
@@ -61,16 +63,18 @@ var (
 
 // New returns the store of a migrated database.
 func New(db *database.DB, now func() time.Time) *Store {
+	trail := &Audit{db: db, now: now}
 	return &Store{
 		Users:          &Users{db: db, now: now},
 		Clients:        newClients(db, now),
 		Authorizations: &Authorizations{db: db, now: now},
 		Grants:         &Grants{db: db},
 		Consents:       &Consents{db: db},
-		Keys:           &Keys{db: db},
+		Departures:     &Departures{db: db},
+		Keys:           &Keys{db: db, audit: trail},
 		Failures:       &Failures{db: db},
 		Assertions:     &Assertions{db: db},
-		Audit:          &Audit{db: db, now: now},
+		Audit:          trail,
 		Alerts:         &Alerts{db: db},
 		Mails:          &Mails{db: db},
 		Devices:        &Devices{db: db, now: now},
