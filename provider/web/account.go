@@ -149,7 +149,7 @@ func (h *Account) Get(c echo.Context) error {
 	if page.Apps, err = h.apps(c, l, me.Subject, held, names); err != nil {
 		return err
 	}
-	return h.Pages.Render(c, http.StatusOK, "account", browser.Page{Data: page})
+	return h.Pages.Render(c, http.StatusOK, "account", browser.Page{Data: page, Live: true})
 }
 
 // me returns the session of this browser and whose it is; the zero User when nobody is signed in.
