@@ -302,6 +302,17 @@ func TestSDK(t *testing.T) {
 		do(t, open, "nobody is let in silently", chromedp.Navigate(h.authorize("shop")), chromedp.WaitVisible(id("login-form")))
 	})
 
+	t.Run("everywhere, from another browser", func(t *testing.T) {
+		signIn(t, open, "shop")
+		signIn(t, blocked, "shop") // a session of its own
+		do(t, blocked, "asking to log out everywhere", chromedp.Navigate(h.issuer+"/account"), chromedp.WaitVisible(id("end-everywhere")), chromedp.Click(id("end-everywhere")),
+			chromedp.WaitVisible(id("end")))
+		do(t, blocked, "logging out", chromedp.Click(id("end")))
+		start := time.Now()
+		left(t, open, "the first browser", "provider", "account")
+		t.Logf("the first browser's tab left %s after the click in the other", time.Since(start).Round(time.Millisecond))
+	})
+
 	t.Run("third-party cookies allowed", func(t *testing.T) {
 		signIn(t, open, "shop")
 		do(t, open, "opening a page that is not connected", chromedp.Navigate(page("shop")+"?anonymous"), chromedp.WaitVisible(id("leave")))
