@@ -17,25 +17,27 @@ const module = "github.com/exeunt-id/exeunt"
 // Everything else is forbidden. A new package needs a row; CONTRIBUTING.md explains the rooms.
 var arrows = map[string][]string{
 	"":    {"cli"},
-	"cli": {"config", "provider", "provider/audit", "provider/identity", "provider/mail", "provider/trace", "logout", "logout/logoutstore", "database", "demo", "doctor"},
+	"cli": {"config", "provider", "provider/audit", "provider/identity", "provider/mail", "provider/place", "provider/trace", "logout", "logout/logoutstore", "database", "demo", "doctor"},
 
 	"provider": {
 		"provider/protocol", "provider/web", "provider/console", "provider/signout", "provider/browser", "provider/identity", "provider/store", "provider/signing",
-		"provider/alert", "provider/audit", "provider/mail", "provider/metrics", "provider/trace",
+		"provider/alert", "provider/audit", "provider/device", "provider/mail", "provider/metrics", "provider/trace",
 		"logout", "logout/logoutstore", "database", "templates", "static",
 	},
 	// The two kinds of endpoints meet only by URL. Neither knows how anything is stored.
-	"provider/protocol": {"provider/audit", "provider/signout", "provider/browser", "provider/identity", "logout"},
-	"provider/web":      {"provider/audit", "provider/signout", "provider/browser", "provider/identity", "logout"},
+	"provider/protocol": {"provider/audit", "provider/device", "provider/signout", "provider/browser", "provider/identity", "logout"},
+	"provider/web":      {"provider/audit", "provider/device", "provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/console":  {"provider/audit", "provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/signout":  {"provider/browser", "logout"},
 	"provider/store":    {"provider/alert", "provider/audit", "provider/mail", "provider/metrics", "provider/identity", "provider/signing", "logout", "logout/logoutstore", "database"},
 	"provider/audit":    {"logout"},
+	"provider/device":   {"provider/audit", "provider/identity", "logout"},
 	"provider/alert":    {"provider/identity", "provider/mail"},
 	"provider/mail":     {},
 	"provider/metrics":  {"logout"},
 	"provider/trace":    {"logout"},
 	"provider/signing":  {"provider/identity"},
+	"provider/place":    {"provider/identity"},
 	"provider/browser":  {},
 	"provider/identity": {},
 

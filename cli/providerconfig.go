@@ -43,9 +43,13 @@ func providerConfig(cfg *config.Config, db *database.DB, log *slog.Logger) (prov
 	p.Tokens.Code, p.Tokens.Access, p.Tokens.ID, p.Tokens.Refresh = cfg.Tokens.Code, cfg.Tokens.Access, cfg.Tokens.ID, cfg.Tokens.Refresh
 	p.Rotation.Every, p.Rotation.KeepRetired = cfg.Keys.RotateEvery, cfg.Keys.KeepRetired
 	p.Sessions.Idle, p.Sessions.Absolute = cfg.Sessions.Idle, cfg.Sessions.Absolute
+	if p.Devices, p.Places, err = deviceRules(cfg); err != nil {
+		return provider.Config{}, err
+	}
 	for _, u := range cfg.Users {
 		p.Users = append(p.Users, provider.User{
 			Username: u.Username, Password: u.Password.Reveal(), PasswordHash: u.PasswordHash.Reveal(), Email: u.Email, Admin: u.Admin, Claims: u.Claims,
+			DeviceLimit: u.DeviceLimit, DeviceGroup: u.Group,
 		})
 	}
 	for i, c := range cfg.Clients {
@@ -74,7 +78,7 @@ func newClient(cfg *config.Config, c config.Client) (identity.Client, error) {
 		JWKSURI: c.JWKSURI, TokenEndpointAuthSigningAlg: c.TokenEndpointAuthSigningAlg,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
 		AccessTokenFormat: c.AccessTokenFormat, SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,
-		Idle: c.Idle, OnTokenReuse: c.OnTokenReuse, FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
+		Idle: c.Idle, OnTokenReuse: c.OnTokenReuse, DeviceLimit: c.DeviceLimit, FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
 		// In development an app on the same machine is told without further words.
 		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && (onLoopback(c.BackchannelLogoutURI) || onLoopback(c.WebhookURI) || onLoopback(c.JWKSURI)),
 		WebhookURI:          c.WebhookURI, WebhookEvents: c.WebhookEvents, UserToken: c.UserToken,

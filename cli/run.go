@@ -59,7 +59,7 @@ func root() *command {
 		path:    "exeunt",
 		summary: "An OpenID Provider whose logout reaches every app.",
 		subs: []*command{
-			serveCommand(), demoCommand(), migrateCommand(), userCommand(), clientCommand(), sessionCommand(), deliveryCommand(), auditCommand(), keyCommand(), streamCommand(), doctorCommand(), configCommand(), versionCommand(), helpCommand(),
+			serveCommand(), demoCommand(), migrateCommand(), userCommand(), clientCommand(), sessionCommand(), deviceCommand(), deliveryCommand(), auditCommand(), keyCommand(), streamCommand(), doctorCommand(), configCommand(), versionCommand(), helpCommand(),
 		},
 	}
 }

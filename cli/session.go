@@ -71,13 +71,14 @@ type sessionLine struct {
 	IdleUntil time.Time `json:"idle_until"`
 	ExpiresAt time.Time `json:"expires_at"`
 	Address   string    `json:"address,omitempty"`
+	DeviceID  string    `json:"device_id,omitempty"`
 	UserAgent string    `json:"user_agent,omitempty"`
 }
 
 func newSessionLine(s provider.LiveSession) sessionLine {
 	line := sessionLine{
 		ID: s.ID, Subject: s.Subject, Username: s.Username, Apps: []string{}, AuthTime: s.AuthTime, CreatedAt: s.CreatedAt, SeenAt: s.SeenAt,
-		IdleUntil: s.IdleUntil, ExpiresAt: s.ExpiresAt, Address: s.Address, UserAgent: s.UserAgent,
+		IdleUntil: s.IdleUntil, ExpiresAt: s.ExpiresAt, Address: s.Address, DeviceID: s.DeviceID, UserAgent: s.UserAgent,
 	}
 	for _, app := range s.Apps {
 		line.Apps = append(line.Apps, app.ClientID)

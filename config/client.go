@@ -44,7 +44,7 @@ type Client struct {
 
 	WebhookURI     string   `yaml:"webhook_uri" doc:"Where signed events are sent (Standard Webhooks)."`
 	WebhookSecrets []Secret `yaml:"webhook_secrets" doc:"One secret that signs them, or two while one replaces the other, the newest first: whsec_ and the base64 of 24 to 64 bytes."`
-	WebhookEvents  []string `yaml:"webhook_events" doc:"The types of events that the client wants. Without it all that concern it, except token.revoked and user.created. Without webhook_uri it pulls them."`
+	WebhookEvents  []string `yaml:"webhook_events" doc:"The types of events that the client wants. Without it all that concern it, except token.revoked, user.created and device.signal. Without webhook_uri it pulls them."`
 	UserToken      bool     `yaml:"user_token" doc:"Events carry a one-time user token instead of the subject."`
 
 	AccessTokenFormat   string   `yaml:"access_token_format" doc:"opaque, or jwt: access tokens that resource servers can verify by themselves (RFC 9068), until they expire."`
@@ -55,6 +55,7 @@ type Client struct {
 	HintLogout          bool     `yaml:"hint_logout" doc:"The client's server may end a session at the end_session endpoint by ID token hint alone, without a browser."`
 	Idle                string   `yaml:"idle" doc:"none: sessions that the client takes part in do not end by sessions.idle, for native apps that are seldom opened. Empty: they do."`
 	OnTokenReuse        string   `yaml:"on_token_reuse" doc:"When a code or refresh token of the client is used twice: revoke, its tokens die and it leaves the session; or end_session, the whole session ends."`
+	DeviceLimit         int      `yaml:"device_limit" doc:"On how many devices one person may use this client at once, whatever else they use there; 0 is any number. devices.policy says what happens to one more."`
 
 	GlobalTokenRevocationDomains []string `yaml:"global_token_revocation_domains" doc:"The client, by private_key_jwt, may end everything of people with an e-mail address in these domains, at /global-token-revocation; * is everybody. File only."`
 }

@@ -107,6 +107,12 @@ const (
 	scopeStreamManage = "ssf.manage"
 )
 
+// The scopes of what an app may do with its user's devices. The user is asked for them as for any other.
+const (
+	scopeDevicesRead   = "devices.read"
+	scopeDevicesDetach = "devices.detach"
+)
+
 // checkStreamScopes: the prefix is reserved, and only a token of the client's own opens the API.
 func (c clientRules) checkStreamScopes() {
 	for _, scope := range strings.Fields(c.Scope) {
@@ -183,6 +189,9 @@ func (c clientRules) checkOther() {
 	}
 	c.oneOf("on_token_reuse", c.OnTokenReuse, OnTokenReuseRevoke, OnTokenReuseEndSession)
 	c.checkRevocation()
+	if n := c.DeviceLimit; n < 0 || n > maxDevices {
+		c.add("device_limit", "%d is out of range; write a number from 0 to %d (0 is any number)", n, maxDevices)
+	}
 	if age := c.DefaultMaxAge; age != nil && *age < 0 {
 		c.add("default_max_age", "%d is negative; write seconds from 0, or remove the key", *age)
 	}

@@ -9,7 +9,7 @@ import (
 
 // WebhookEvents lists the values of Client.WebhookEvents.
 var WebhookEvents = []string{
-	"user.logged_out", "session.ended", "device.detached", "token.revoked",
+	"user.logged_out", "session.ended", "device.detached", "device.signal", "token.revoked",
 	"user.created", "user.updated", "user.disabled", "user.deleted", "user.password_changed",
 }
 

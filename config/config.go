@@ -17,6 +17,7 @@ type Config struct {
 	Keys              Keys          `yaml:"keys"`
 	Sessions          Sessions      `yaml:"sessions"`
 	Login             Login         `yaml:"login"`
+	Devices           Devices       `yaml:"devices"`
 	Passwords         Passwords     `yaml:"passwords"`
 	Logout            Logout        `yaml:"logout"`
 	Outgoing          Outgoing      `yaml:"outgoing"`

@@ -22,6 +22,7 @@ func Default() *Config {
 		Keys:              Keys{RotateEvery: 2160 * time.Hour, KeepRetired: 8760 * time.Hour},
 		Sessions:          Sessions{Idle: 12 * time.Hour, Absolute: 720 * time.Hour},
 		Login:             Login{MaxFailures: 10, Window: 15 * time.Minute, MaxFailuresPerAddress: 100},
+		Devices:           Devices{Policy: DevicesAsk, VelocityWindow: time.Hour},
 		Passwords:         Passwords{Memory: 19 * MiB, Iterations: 2, Parallelism: 1},
 		Logout: Logout{
 			Wait: 800 * time.Millisecond, Fanout: FanoutParticipating,

@@ -58,7 +58,7 @@ func collectEnv(v reflect.Value, path string, keys map[string]envKey, groups map
 			below := collectEnv(value, key, keys, groups)
 			groups[name] = fmt.Sprintf("%s holds several keys; set them one by one, such as %s", key, below[0])
 			all = append(all, below...)
-		case value.Kind() == reflect.Slice && value.Type().Elem().Kind() == reflect.Struct:
+		case value.Kind() == reflect.Slice && value.Type().Elem().Kind() == reflect.Struct, value.Kind() == reflect.Map:
 			groups[name] = fmt.Sprintf("%s are read from the file only; move them there", key)
 		default:
 			keys[name] = envKey{key, value}

@@ -58,6 +58,27 @@ func TestProblems(t *testing.T) {
 		want       []string // each "path: part of the message"; all of them and no more
 	}{
 		{name: "fine", yaml: withTop("")},
+		{name: "devices", yaml: withTop("devices: {limit: 3, groups: {staff: {limit: 5, policy: refuse}, 'the rest': {limit: 0}}, velocity: 2, refuse_on: [high_velocity]}")},
+		{name: "a user's devices", yaml: mark("devices: {groups: {staff: {limit: 5}}}\n", "group: staff, device_limit: 0", redirects)},
+		{
+			name: "devices out of range",
+			yaml: withTop("devices: {limit: -1, policy: maybe, inactivity: -1h, velocity_window: 0s, travel_speed: 1000, refuse_on: [impossible_travel, too_many_devices]}"),
+			want: []string{
+				"devices.limit: -1 is out of range", "devices.policy: \"maybe\" is not known", "devices.inactivity: -1h0m0s is negative", "devices.velocity_window: 0s is too short",
+				"devices.refuse_on[0]: is never raised without devices.places", "devices.refuse_on[1]: \"too_many_devices\" is not known",
+			},
+		},
+		{
+			name: "groups", yaml: withTop("devices: {groups: {a: 5, b: {policy: ask}, c: {limit: -1, policy: 1, other: 2}, d: {limit: 1, policy: maybe}}}"),
+			want: []string{
+				"devices.groups.a: is not a mapping", "devices.groups.b.limit: is missing", "devices.groups.c.limit: is out of range",
+				"devices.groups.c.policy: is not known", "devices.groups.c.other: unknown key", "devices.groups.d.policy: \"maybe\" is not known",
+			},
+		},
+		{
+			name: "a user of no group", yaml: withUser("group: staff, device_limit: -2"),
+			want: []string{"users[0].group: \"staff\" is not among devices.groups", "users[0].device_limit: -2 is out of range"},
+		},
 		// form
 		{name: "unknown key", yaml: withTop("isuer: x"), want: []string{"isuer: did you mean issuer?"}},
 		{name: "unknown far", yaml: withTop("whatever: x"), want: []string{"whatever: remove it"}},

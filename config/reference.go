@@ -41,7 +41,7 @@ func reference(v reflect.Value, path string, env bool) []Key {
 			keys = append(keys, k)
 			keys = append(keys, reference(reflect.ValueOf(defaultClient()), key+"[]", false)...)
 		default:
-			if env {
+			if env && value.Kind() != reflect.Map {
 				k.Env = envName(key)
 			}
 			keys = append(keys, k)

@@ -92,7 +92,7 @@ func (c clientRules) checkRegistered() {
 	if i := slices.Index(c.GrantTypes, GrantClientCredentials); i >= 0 {
 		c.add(fmt.Sprintf("grant_types[%d]", i), "%s is for clients that the operator creates; leave it out", quote(GrantClientCredentials))
 	}
-	open := strings.Fields(defaultClient().Scope)
+	open := append(strings.Fields(defaultClient().Scope), scopeDevicesRead, scopeDevicesDetach)
 	for _, scope := range strings.Fields(c.Scope) {
 		if !slices.Contains(open, scope) {
 			c.add("scope", "%s is for clients that the operator creates; use %s", quote(scope), strings.Join(open, " "))

@@ -24,6 +24,7 @@ func (c *Config) checkUsers(r *report) {
 			first[user.Username] = i
 		}
 		user.check(r, path+".")
+		user.checkDevices(r, path+".", c.Devices.Groups)
 	}
 }
 

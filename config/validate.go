@@ -40,6 +40,7 @@ func (c *Config) check(r *report) {
 	c.SMTP.check(r)
 	c.Traces.check(r)
 	c.checkRegistration(r)
+	c.Devices.check(r)
 	c.checkUsers(r)
 	c.checkClients(r)
 }

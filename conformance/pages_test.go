@@ -188,7 +188,10 @@ func (a *agent) firstSignOnIfNeeded() {
 // Pages of other origins may read only what needs no cookie, and never with credentials.
 func TestBCP_2_6_CORS(t *testing.T) {
 	w := open(t)
-	open := map[string]bool{"/.well-known/openid-configuration": true, "/keys": true, "/token": true, "/userinfo": true, "/revoke": true}
+	open := map[string]bool{
+		"/api/devices": true, "/api/devices/x": true,
+		"/.well-known/openid-configuration": true, "/keys": true, "/token": true, "/userinfo": true, "/revoke": true,
+	}
 	for _, e := range endpoints() {
 		for _, origin := range []string{"https://evil.example.com", "null", w.origin()} {
 			caller := w.program().with("Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization")

@@ -177,7 +177,7 @@ func TestSession_CookieAttributes(t *testing.T) {
 			loggedIn := alice.once().submit(page, "username", "alice", "password", "wonderland").want(303)
 			alice.signOn("shop")
 			left := alice.once().get("/logout", values("client_id", "shop")).want(303)
-			want := map[string]answer{"exeunt_browser": page, "exeunt_session": loggedIn, "exeunt_receipt": left}
+			want := map[string]answer{"exeunt_browser": page, "exeunt_session": loggedIn, "exeunt_device": loggedIn, "exeunt_receipt": left}
 			for name, a := range want {
 				c := a.setCookies()[w.cookieName(name)]
 				if c == nil {
@@ -199,7 +199,7 @@ func TestSession_CookieAttributes(t *testing.T) {
 						}
 						continue
 					}
-					if !slices.Contains([]string{w.cookieName("exeunt_browser"), w.cookieName("exeunt_session"), w.cookieName("exeunt_receipt")}, name) {
+					if !slices.Contains([]string{w.cookieName("exeunt_browser"), w.cookieName("exeunt_session"), w.cookieName("exeunt_device"), w.cookieName("exeunt_receipt")}, name) {
 						t.Errorf("an unknown cookie %s", name)
 					}
 				}

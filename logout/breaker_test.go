@@ -26,6 +26,7 @@ func (s *stage) list(t *testing.T, clientID string, state logout.State) []logout
 // A receiver that fails is left alone but for probes: its backlog waits without jobs, everybody else is told meanwhile, and once it answers
 // it hears of everything.
 func TestBreaker(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		const logouts = 60
 		w := &witness{}
@@ -73,6 +74,7 @@ func jobsOf(t *testing.T, db *database.DB, kind string) int {
 
 // Two nodes: what one learns of a receiver both go by, one of them probes at a time, and each change is told once.
 func TestBreakerOfTwoNodes(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	url := databasetest.PostgresURL(t)
 	const logouts = 40
 	w := &witness{}
@@ -123,6 +125,7 @@ func TestBreakerOfTwoNodes(t *testing.T) {
 
 // A delivery whose receiver stays down dies when its own time is up, and that is told.
 func TestParkedDies(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		w := &witness{}
 		s := newStage(t, db, 1, func(c *logout.Config) { c.Observe, c.RetryFor = w, 3*time.Second })

@@ -15,6 +15,7 @@ const (
 	EventUserLoggedOut  = "user.logged_out" // no live session of the person is left at the client
 	EventSessionEnded   = "session.ended"   // one participation ended
 	EventDeviceDetached = "device.detached"
+	EventDeviceSignal   = "device.signal" // a login looked strange, or was on one device too many
 	EventTokenRevoked   = "token.revoked" // an authorization was revoked, although its session lives or had ended before
 
 	EventUserCreated         = "user.created"
@@ -27,7 +28,7 @@ const (
 // EventTypes lists every type of event.
 func EventTypes() []string {
 	return []string{
-		EventUserLoggedOut, EventSessionEnded, EventDeviceDetached, EventTokenRevoked,
+		EventUserLoggedOut, EventSessionEnded, EventDeviceDetached, EventDeviceSignal, EventTokenRevoked,
 		EventUserCreated, EventUserUpdated, EventUserDisabled, EventUserDeleted, EventUserPasswordChanged,
 	}
 }

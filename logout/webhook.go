@@ -25,9 +25,9 @@ type webhook struct {
 	now       func() time.Time
 }
 
-// onlyByName lists the events that a client gets only when its filter names them: API logout tells nobody else, and a new person is nobody's
-// yet.
-var onlyByName = []string{EventTokenRevoked, EventUserCreated}
+// onlyByName lists the events that a client gets only when its filter names them: API logout tells nobody else, a new person is nobody's yet, and
+// how somebody logs in is for those who watch over it.
+var onlyByName = []string{EventTokenRevoked, EventUserCreated, EventDeviceSignal}
 
 // Hears reports whether the client is told of events of a type by webhook, or wants to pull them.
 func (c Client) Hears(event string) bool {

@@ -45,6 +45,10 @@ func (p *Provider) adminRoutes(e *endpoints) *echo.Echo {
 	r.GET(api+"/sessions", e.adminAPI.LiveSessions, program)
 	r.POST(api+"/sessions/:id/end", e.adminAPI.EndSession, program)
 	r.POST(api+"/sessions/end", e.adminAPI.EndSessions, program)
+	r.GET(api+"/devices", e.adminAPI.UserDevices, program)
+	r.POST(api+"/devices/:id/detach", e.adminAPI.DetachDevice, program)
+	r.POST(api+"/devices/:id/exclude", e.adminAPI.ExcludeDevice, program)
+	r.POST(api+"/devices/:id/include", e.adminAPI.IncludeDevice, program)
 	r.GET(api+"/audit", e.adminAPI.AuditTrail, program)
 
 	// For administrators: the console.

@@ -41,6 +41,9 @@ type Config struct {
 	Password identity.PasswordParams // 0: the default
 	Logout   Logout
 
+	Devices identity.DeviceRules // zero: any number of devices, and nothing about them is remarkable
+	Places  identity.Places      // where network addresses are; nil: nobody knows
+
 	Retention      time.Duration // how long ended sessions, logouts and deliveries are kept; 0: for ever
 	AuditRetention time.Duration // the same of the audit trail; at least a day
 	TrustedProxies []netip.Prefix

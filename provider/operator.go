@@ -4,6 +4,7 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/provider/audit"
+	"github.com/exeunt-id/exeunt/provider/device"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/metrics"
 	"github.com/exeunt-id/exeunt/provider/signing"
@@ -21,6 +22,7 @@ type Operator struct {
 	keyring   *signing.Keyring
 	passwords *identity.Passwords
 	engine    *logout.Engine
+	devices   *device.Registry
 	trail     *audit.Trail
 	actor     logout.Actor
 }
@@ -67,13 +69,18 @@ func wire(cfg Config, workers int, m *metrics.Metrics) (*Operator, error) {
 	if cfg.Trace != nil {
 		follow = cfg.Trace
 	}
+	o.devices = &device.Registry{
+		Rules: cfg.Devices, Store: o.store.Devices, Sessions: o.sessions, Users: o.store.Users, Tx: cfg.DB, Audit: o.trail, Places: cfg.Places,
+		Now: cfg.Now, Logger: cfg.Logger,
+	}
 	o.engine, err = logout.New(logout.Config{
 		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: sign, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: inEnd,
-		ClientsOf: o.store.ClientsOf, Streams: o.streams, Observe: observe, Trace: follow,
+		ClientsOf: o.store.ClientsOf, Detached: o.devices.Describe, Streams: o.streams, Observe: observe, Trace: follow,
 		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: workers, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return nil, err
 	}
+	o.devices.Engine = o.engine
 	return o, nil
 }

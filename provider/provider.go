@@ -109,6 +109,7 @@ type endpoints struct {
 	check      *protocol.CheckSession
 	logout     *protocol.RedirectLogout
 	apiLogout  *protocol.APILogout
+	devices    *protocol.Devices
 	deliveries *protocol.Deliveries
 	adminAPI   *protocol.AdminAPI
 	revocation *protocol.GlobalRevocation
@@ -117,6 +118,8 @@ type endpoints struct {
 	userToken  *protocol.UserToken
 	events     *protocol.Events
 	login      *web.Login
+	choice     *web.DeviceChoice
+	appDevices *web.AppDevices
 	consent    *web.Consent
 	home       *web.Home
 	loggedOut  *web.LoggedOut
@@ -175,7 +178,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	signer := timedSigner{p.keyring, p.metrics}
 	reuse := &protocol.Reuse{Tx: p.cfg.DB, Grants: p.store.Grants, Sessions: p.sessions, Engine: p.engine, Audit: p.trail, Logger: p.cfg.Logger}
 	flow := &protocol.Flow{
-		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Activity: activity, Current: current, Respond: respond,
+		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Devices: p.operator.devices, Activity: activity, Current: current, Respond: respond,
 	}
 	signOut := protocol.SignOut{
 		Settings: settings, Current: current, Sessions: p.sessions, Clients: p.store.Clients, Users: p.store.Users, Cookies: cookies, Pages: p.pages,
@@ -200,7 +203,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		Settings: settings, ClientAuth: clientAuth,
 		Exchange: &protocol.Exchange{
 			Settings: settings, Tx: p.cfg.DB, Authorizations: p.store.Authorizations, Grants: grants, Sessions: p.sessions,
-			Users: p.store.Users, Signer: signer, Reuse: reuse,
+			Devices: p.operator.devices, Users: p.store.Users, Signer: signer, Reuse: reuse,
 		},
 		Refresh: &protocol.Refresh{
 			Settings: settings, Tx: p.cfg.DB, Grants: grants, Activity: activity, Users: p.store.Users, Signer: signer, Reuse: reuse,
@@ -212,7 +215,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	recorded := recordedEngine{p.engine, p.trail}
 	e.adminAPI = &protocol.AdminAPI{
 		Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Clients: directory{p.store.Clients}, Sessions: p.sessions, Ledger: p.sessions,
-		Journal: p.sessions, Engine: recorded, Trail: p.store.Audit,
+		Journal: p.sessions, Engine: recorded, Trail: p.store.Audit, Devices: p.operator,
 	}
 	revoker := &protocol.Revoker{Tx: p.cfg.DB, Grants: p.store.Grants, Announcer: p.engine, Audit: p.trail}
 	e.revoke = &protocol.Revoke{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
@@ -220,6 +223,9 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.userToken = &protocol.UserToken{Settings: settings, ClientAuth: clientAuth, Tokens: p.engine}
 	e.events = &protocol.Events{
 		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
+	}
+	e.devices = &protocol.Devices{
+		Settings: settings, Grants: p.store.Grants, Clients: p.store.Clients, Sessions: p.sessions, Store: p.store.Devices, Registry: p.operator.devices,
 	}
 	e.deliveries = &protocol.Deliveries{Settings: settings, Events: e.events, Ledger: p.sessions, Engine: recorded}
 	e.revocation = &protocol.GlobalRevocation{
@@ -248,9 +254,14 @@ func (p *Provider) web(e *endpoints, cookies browser.Cookies, authenticator *ide
 	current := p.current(cookies)
 	e.login = &web.Login{
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: countedLogins{authenticator, p.metrics}, Sessions: p.sessions,
-		Current: current, Ender: p.engine, Tx: p.cfg.DB, Audit: p.trail, Cookies: cookies, Pages: p.pages,
+		Devices: p.operator.devices, Choices: p.store.Devices, Current: current, Ender: p.engine, Tx: p.cfg.DB, Audit: p.trail, Cookies: cookies, Pages: p.pages,
 		Lifetimes: p.cfg.Sessions, Now: p.cfg.Now,
 	}
+	e.appDevices = &web.AppDevices{
+		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Current: current, Devices: p.operator.devices, Cookies: cookies, Pages: p.pages,
+		Now: p.cfg.Now,
+	}
+	e.choice = &web.DeviceChoice{Login: e.login}
 	e.consent = &web.Consent{
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Agreements: p.store.Consents, Current: current,
 		Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages, Now: p.cfg.Now,

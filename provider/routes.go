@@ -22,6 +22,10 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	open(r, protocol.PathToken, e.token.Post, post)
 	open(r, protocol.PathUserinfo, e.userinfo.Handle, get, post)
 	open(r, protocol.PathRevoke, e.revoke.Post, post)
+	r.POST(protocol.PathDevices, e.devices.Attach, anyOrigin)
+	r.GET(protocol.PathDevices, e.devices.List, anyOrigin)
+	r.OPTIONS(protocol.PathDevices, preflight([]string{get, post}))
+	open(r, protocol.PathDevices+"/:id", e.devices.Detach, http.MethodDelete)
 
 	// For applications to embed.
 	r.Match([]string{get, head}, protocol.PathCheckSession, e.check.Get)
@@ -57,6 +61,10 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	r.POST(protocol.PathLogoutConfirm, e.logout.Confirm)
 	r.GET("/login", e.login.Get)
 	r.POST("/login", e.login.Post)
+	r.GET("/authorize/devices", e.appDevices.Get)
+	r.POST("/authorize/devices", e.appDevices.Post)
+	r.GET("/login/devices", e.choice.Get)
+	r.POST("/login/devices", e.choice.Post)
 	r.GET("/consent", e.consent.Get)
 	r.POST("/consent", e.consent.Post)
 	r.GET("/logged_out", e.loggedOut.Get)

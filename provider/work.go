@@ -10,6 +10,7 @@ import (
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/provider/alert"
 	"github.com/exeunt-id/exeunt/provider/audit"
+	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/store"
 )
@@ -143,10 +144,11 @@ func (p *Provider) every(ctx context.Context, interval time.Duration, fn func(co
 	}
 }
 
-// sweep ends sessions that passed a lifetime.
+// sweep ends sessions that passed a lifetime, and detaches devices that nobody uses.
 func (p *Provider) sweep(ctx context.Context) error {
-	_, err := p.engine.Sweep(ctx)
-	return err
+	_, sessions := p.engine.Sweep(ctx)
+	_, devices := p.operator.devices.Sweep(ctx)
+	return errors.Join(sessions, devices)
 }
 
 // clean deletes what nobody needs any more.
@@ -157,7 +159,7 @@ func (p *Provider) clean(ctx context.Context) error {
 		p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)), p.streams.Sweep(ctx, now.Add(-keepClosed)))
 	if p.cfg.Retention > 0 {
 		old := now.Add(-p.cfg.Retention)
-		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old))
+		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old), p.store.Devices.Sweep(ctx, old, now.Add(-browser.DeviceLifetime)))
 	}
 	err = errors.Join(err, p.store.Mails.Sweep(ctx, now.Add(-keepMails)))
 	if p.cfg.AuditRetention > 0 {

@@ -81,6 +81,17 @@ func (k *Kit) Login(w http.ResponseWriter, r *http.Request) {
 	// 2. An attempt, bound to this browser by a cookie.
 	query := r.URL.Query()
 	begun := attempt{seed: newSecret(), silent: query.Get("prompt") == "none", returnTo: localOr(query.Get("return_to"), "/")}
+	var current *session
+	if begun.silent {
+		if current, err = k.live(r.Context(), k.sessionCookie(r)); err != nil {
+			k.problem(w, r, unavailable(err))
+			return
+		}
+		if current == nil { // it has ended here meanwhile: there is nothing to ask the provider
+			k.showFrame(w, r, frameData{Ended: true})
+			return
+		}
+	}
 	k.dropAttempts(w, r, maxAttempts-1)
 	k.setCookie(w, k.attemptCookie(begun.state()), begun.cookie(), attemptLife)
 
@@ -92,9 +103,7 @@ func (k *Kit) Login(w http.ResponseWriter, r *http.Request) {
 	if begun.silent {
 		options = append(options, oauth2.SetAuthURLParam("prompt", "none"))
 		// The hint says whose session is asked after (Session Management 1.0, 3.1).
-		if current, err := k.sessions.get(r.Context(), k.sessionCookie(r)); err == nil && current != nil {
-			options = append(options, oauth2.SetAuthURLParam("id_token_hint", current.IDToken))
-		}
+		options = append(options, oauth2.SetAuthURLParam("id_token_hint", current.IDToken))
 	}
 	http.Redirect(w, r, k.oauth(document).AuthCodeURL(begun.state(), options...), http.StatusSeeOther)
 }

@@ -81,3 +81,13 @@ func TestSessionManagement_3_1_PromptNone(t *testing.T) {
 		})
 	}
 }
+
+// The frame of a tab that was left open after a logout elsewhere has nothing to ask the provider.
+func TestSessionManagement_3_1_EndedHereAlready(t *testing.T) {
+	o := newOpenProvider(t)
+	app := newApplication(t, o, nil)
+	newBrowser(t).want(app.URL+"/auth/login?prompt=none", 200, "data-ended")
+	if n := len(o.requests); n != 0 {
+		t.Errorf("the provider was asked %d times", n)
+	}
+}

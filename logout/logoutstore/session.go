@@ -127,6 +127,14 @@ func (s *Store) Renew(ctx context.Context, id string, secretHash []byte, at, idl
 	return one(res, logout.ErrNoSession)
 }
 
+// SetDevice notes on which device a session is, for whoever learns that only after it began. Nothing happens to a session that is not there.
+func (s *Store) SetDevice(ctx context.Context, id, deviceID string) error {
+	if err := s.db.Writer(ctx).Exec("UPDATE logout_sessions SET device_id = ? WHERE id = ?", deviceID, id).Error; err != nil {
+		return fmt.Errorf("logoutstore: noting a session's device: %w", err)
+	}
+	return nil
+}
+
 // Touch implements logout.Sessions.
 func (s *Store) Touch(ctx context.Context, id string, at, idleUntil time.Time) error {
 	now := database.Micros(at)

@@ -38,6 +38,10 @@ const (
 	KindUserDisabled        Kind = "user.disabled"
 	KindUserEnabled         Kind = "user.enabled"
 	KindUserDeleted         Kind = "user.deleted"
+	KindDeviceDetached      Kind = "device.detached"
+	KindDeviceExcluded      Kind = "device.excluded"
+	KindDeviceIncluded      Kind = "device.included"
+	KindDeviceSignal        Kind = "device.signal"
 	KindRefused             Kind = "request.refused"
 	KindUnrecorded          Kind = "audit.unrecorded"
 )
@@ -47,7 +51,8 @@ func Kinds() []Kind {
 	return []Kind{
 		KindLogout, KindLoginSucceeded, KindLoginFailed, KindConsoleLogin, KindConsoleLoginFailed, KindTokenIgnored, KindTokenRevoked, KindTokenReused, KindUserTokenReused, KindRedelivered,
 		KindMassStarted, KindMassCancelled, KindConsentRevoked, KindKeyRotated, KindKeyActivated, KindClientCreated, KindClientUpdated, KindClientDeleted, KindStreamStatus, KindUserCreated, KindUserUpdated, KindUserPasswordChanged,
-		KindUserDisabled, KindUserEnabled, KindUserDeleted, KindRefused, KindUnrecorded,
+		KindUserDisabled, KindUserEnabled, KindUserDeleted, KindDeviceDetached, KindDeviceExcluded, KindDeviceIncluded, KindDeviceSignal,
+		KindRefused, KindUnrecorded,
 	}
 }
 

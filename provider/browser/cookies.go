@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// DeviceLifetime is how long a browser is recognised as a person's device after their last login. Browsers keep no cookie longer (RFC 6265bis, 5.5).
+const DeviceLifetime = 400 * 24 * time.Hour
+
 // ReceiptLifetime is how long a browser may look at the receipts of its logout. Short, because computers are shared.
 const ReceiptLifetime = 15 * time.Minute
 
@@ -67,6 +70,14 @@ func (c Cookies) SetSession(w http.ResponseWriter, secret string) {
 func (c Cookies) DropSession(w http.ResponseWriter) {
 	c.set(w, "exeunt_session", "", -1)
 	c.renewState(w)
+}
+
+// Device returns the secret by which this browser is recognised as a device; "" when it has none.
+func (c Cookies) Device(r *http.Request) string { return c.secret(r, "exeunt_device") }
+
+// SetDevice lets this browser be recognised as a device, for 400 days from now. It opens nothing.
+func (c Cookies) SetDevice(w http.ResponseWriter, secret string) {
+	c.set(w, "exeunt_device", secret, DeviceLifetime)
 }
 
 // Browser returns the value of the browser-binding cookie; "" when there is none.

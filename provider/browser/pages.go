@@ -12,6 +12,29 @@ type LoginPage struct {
 	CSRF       string
 }
 
+// DevicesPage is the data of "devices": a person is signed in on as many devices as they may be, or uses an app on as many, and comes with one more.
+type DevicesPage struct {
+	Action          string // path that the choice is posted to; empty when the person may not choose
+	Choice          string // the login that waits for it; empty when a session waits
+	AuthorizationID string // of the request that waits; empty for a plain login
+	ClientName      string // the app that asks; empty for a plain login
+	OfApp           bool   // the limit is the app's
+	Devices         []DeviceText
+	Count, Limit    int
+	Surplus         int    // how many must be signed out; 0: there is room by now
+	Error           string // why the last choice was none
+	CSRF            string
+}
+
+// DeviceText is a device in human words.
+type DeviceText struct {
+	ID     string
+	Number string // of the row, from 1
+	Name   string
+	Seen   string // when it was used last
+	Place  string // where; may be empty
+}
+
 // ConsentPage is the data of "consent".
 type ConsentPage struct {
 	ID         string // of the waiting authorization

@@ -24,6 +24,7 @@ var pages = []struct {
 	ids  []string
 }{
 	{"login", browser.LoginPage{}, []string{"login-form", "username", "password", "login", "login-error"}},
+	{"devices", browser.DevicesPage{}, []string{"devices-form", "devices", "devices-error", "sign-out", "deny"}},
 	{"consent", browser.ConsentPage{}, []string{"consent-form", "allow", "deny"}},
 	{"logout_confirm", browser.LogoutConfirmPage{}, []string{"logout-form", "logout", "stay"}},
 	{"logged_out", browser.LoggedOutPage{}, []string{"summary", "apps"}},

@@ -22,14 +22,15 @@ type sessionsPage struct {
 }
 
 type sessionRow struct {
-	ID             string
-	User           person
-	Mine           bool // the one that this page is read in
-	Started, Seen  *moment
-	Until          *moment
-	Apps           []person
-	Address, Agent string
-	End            string // address
+	ID            string
+	User          person
+	Mine          bool // the one that this page is read in
+	Started, Seen *moment
+	Until         *moment
+	Apps          []person
+	Address       string
+	Device, Agent string // the second in the browser's own words
+	End           string // address
 }
 
 // endPage is the data of "end": what will end, said before.
@@ -95,7 +96,7 @@ func (h *Console) sessionRows(ctx context.Context, me admin, list []logout.Sessi
 	for i, s := range list {
 		rows[i] = sessionRow{
 			ID: s.ID, User: who(s.Subject), Mine: s.ID == me.session.ID, Started: h.at(s.CreatedAt), Seen: h.at(s.SeenAt), Until: h.at(s.IdleUntil), Address: s.Address,
-			Agent: s.UserAgent, End: address(pathEnd, nil, "session_id", s.ID),
+			Device: identity.DeviceName(s.UserAgent), Agent: s.UserAgent, End: address(pathEnd, nil, "session_id", s.ID),
 		}
 		parts, err := h.Live.Participations(ctx, s.ID)
 		if err != nil {

@@ -68,6 +68,7 @@ type Client struct {
 	HintLogout          bool   `json:"hint_logout,omitempty"`           // server-side end_session by hint alone
 	Idle                string `json:"idle,omitempty"`                  // none: sessions that it takes part in have no idle lifetime
 	OnTokenReuse        string `json:"on_token_reuse,omitempty"`        // revoke (default) or end_session
+	DeviceLimit         int    `json:"device_limit,omitempty"`          // on how many devices one person may use it; 0: any number
 
 	CreatedAt time.Time `json:"-"`
 	UpdatedAt time.Time `json:"-"`
@@ -96,6 +97,12 @@ const (
 
 // ScopeAdmin is the scope of the admin API. A client has it by the operator's will alone, never by registering itself.
 const ScopeAdmin = "exeunt.admin"
+
+// The scopes of what an app may do with its user's devices. Attaching what it knows to the one that the user is on needs none.
+const (
+	ScopeDevicesRead   = "devices.read"
+	ScopeDevicesDetach = "devices.detach"
+)
 
 // AccessTokenJWT is the access token format of RFC 9068.
 const AccessTokenJWT = "jwt"

@@ -14,6 +14,8 @@ type User struct {
 	Email        string
 	Claims       map[string]any // standard claims of OpenID Connect Core 5.1, by their names, without sub
 	Admin        bool
+	DeviceLimit  *int   // how many devices; nil: as for the group, or everybody
+	DeviceGroup  string // see DeviceRules; empty for none
 	DisabledAt   time.Time
 	CreatedAt    time.Time
 	UpdatedAt    time.Time

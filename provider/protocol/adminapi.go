@@ -76,6 +76,7 @@ type AdminAPI struct {
 	Journal  adminJournal
 	Engine   adminEngine
 	Trail    trailReader
+	Devices  adminDevices
 }
 
 // adminJournal reads logouts.

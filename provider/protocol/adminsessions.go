@@ -24,13 +24,14 @@ type sessionView struct {
 	ExpiresAt time.Time `json:"expires_at"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
 	Address   string    `json:"address,omitempty"`
+	DeviceID  string    `json:"device_id,omitempty"`
 	UserAgent string    `json:"user_agent,omitempty"`
 }
 
 func newSessionView(s logout.Session, username string, parts []logout.Participation) sessionView {
 	v := sessionView{
 		SessionID: s.ID, Subject: s.Subject, Username: username, AuthTime: s.AuthTime, CreatedAt: s.CreatedAt, SeenAt: s.SeenAt, IdleUntil: s.IdleUntil,
-		ExpiresAt: s.ExpiresAt, EndedAt: s.EndedAt, Address: s.Address, UserAgent: s.UserAgent,
+		ExpiresAt: s.ExpiresAt, EndedAt: s.EndedAt, Address: s.Address, DeviceID: s.DeviceID, UserAgent: s.UserAgent,
 	}
 	for _, p := range parts {
 		v.Clients = append(v.Clients, p.ClientID)

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -58,8 +59,10 @@ func findTarget(ctx context.Context, clients identity.Clients, p parameters) (ta
 		return target{}, signInRefused("The address to return to is not one that the application has registered.", nil)
 	}
 	t := target{Client: client, RedirectURI: p["redirect_uri"], State: p["state"]}
-	if p["response_mode"] == string(oidc.ResponseModeFormPost) {
-		t.Mode = p["response_mode"]
+	mode, state := unsupportedObject(p["request"])
+	t.State = cmp.Or(t.State, state)
+	if mode = cmp.Or(p["response_mode"], mode); mode == string(oidc.ResponseModeFormPost) {
+		t.Mode = mode
 	}
 	return t, nil
 }

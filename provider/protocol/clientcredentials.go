@@ -61,5 +61,6 @@ func ownScopes(client identity.Client, asked string) ([]string, error) {
 
 // aboutPerson reports whether a scope means nothing without a person: OpenID Connect Core 1.0, 5.4 and 11.
 func aboutPerson(scope string) bool {
-	return scope == oidc.ScopeOpenID || scope == oidc.ScopeOfflineAccess || scopeClaims[scope] != nil
+	return scope == oidc.ScopeOpenID || scope == oidc.ScopeOfflineAccess || scopeClaims[scope] != nil ||
+		scope == identity.ScopeDevicesRead || scope == identity.ScopeDevicesDetach
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/labstack/echo/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
 // ACR is the authentication context of every login with name and password: level 1 of ISO/IEC 29115 (Core 2, acr).
@@ -16,6 +18,7 @@ const ACR = "1"
 // scopes that the provider knows.
 var supportedScopes = []string{
 	oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, oidc.ScopeAddress, oidc.ScopePhone, oidc.ScopeOfflineAccess,
+	identity.ScopeDevicesRead, identity.ScopeDevicesDetach,
 }
 
 // metadata adds to what zitadel/oidc knows of provider metadata, and says no explicitly where an absent member could mean yes.

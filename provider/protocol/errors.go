@@ -24,6 +24,9 @@ const (
 	codeTooSoon       = "too_many_requests"
 	codeNoUserToken   = "unknown_user_token" // ours
 	codeUserTokenGone = "used_user_token"    // ours: used or expired
+	codeDeviceRefused = "device_refused"     // ours
+
+	codeInsufficientAuthentication = "insufficient_user_authentication" // RFC 9470, 3
 
 	// OpenID Connect Core Error Code unmet_authentication_requirements 1.0, 2
 	codeUnmetRequirements = "unmet_authentication_requirements"
@@ -32,9 +35,9 @@ const (
 // Status returns the HTTP status of an error answer to an application (RFC 6749, 5.2; RFC 6750, 3.1).
 func Status(e *oidc.Error) int {
 	switch e.ErrorType {
-	case oidc.InvalidClient, codeInvalidToken:
+	case oidc.InvalidClient, codeInvalidToken, codeInsufficientAuthentication:
 		return http.StatusUnauthorized
-	case codeInsufficientScope:
+	case codeInsufficientScope, codeDeviceRefused:
 		return http.StatusForbidden
 	case codeNoStream:
 		return http.StatusNotFound

@@ -12,6 +12,7 @@ import (
 
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/device"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
 )
@@ -27,11 +28,16 @@ type participant interface {
 	Find(ctx context.Context, id string) (logout.Session, error)
 }
 
+// appAdmitter knows on how many devices a person may use an app; *device.Registry does.
+type appAdmitter interface {
+	AdmitApp(ctx context.Context, session logout.Session, client identity.Client) error
+}
+
 // Exchange turns an authorization code into tokens (RFC 6749, 4.1.3; RFC 7636, 4.5; OpenID Connect Core 1.0, 3.1.3):
 //
 //  1. Find the code. It must be this client's, for this redirect URI, with the verifier of its challenge.
 //  2. A code that was used already: see reuse.
-//  3. In one transaction: lock the session (a code issued before a logout is dead after it, also for offline access), consume the code
+//  3. In one transaction: make room on the person's devices where the client has a limit, lock the session (a code issued before a logout is dead after it, also for offline access), consume the code
 //     (of any number of parallel exchanges one succeeds), join the session, store grant and tokens.
 //  4. Sign the ID token.
 //
@@ -46,6 +52,7 @@ type Exchange struct {
 	Authorizations identity.Authorizations
 	Grants         identity.Grants
 	Sessions       participant
+	Devices        appAdmitter
 	Users          userReader
 	Signer         Signer
 	Reuse          *Reuse
@@ -107,6 +114,9 @@ func (e *Exchange) redeem(ctx context.Context, client identity.Client, a identit
 		return grant, tokens, err
 	}
 	err = e.Tx.Tx(ctx, func(ctx context.Context) error {
+		if err := e.admit(ctx, client, a); err != nil {
+			return err
+		}
 		session, err := e.hold(ctx, client, a.SessionID, now)
 		if err != nil {
 			return err
@@ -124,13 +134,28 @@ func (e *Exchange) redeem(ctx context.Context, client identity.Client, a identit
 		}
 		return e.Grants.Create(ctx, grant, tokens.rows...)
 	})
+	var refusal *device.Refusal
 	switch {
+	case errors.As(err, &refusal):
+		return grant, tokens, invalidGrant("The person uses the client on as many devices as they may.")
 	case errors.Is(err, logout.ErrNoSession):
 		return grant, tokens, invalidGrant("The session that the code belongs to has ended.")
 	case errors.Is(err, identity.ErrNoAuthorization):
 		return grant, tokens, invalidGrant("The code has been used already.")
 	}
 	return grant, tokens, err
+}
+
+// admit looks at the client's limit of devices. Flow has done that for the person's sake; here it holds against codes that race.
+func (e *Exchange) admit(ctx context.Context, client identity.Client, a identity.Authorization) error {
+	if client.DeviceLimit <= 0 {
+		return nil
+	}
+	session, err := e.Sessions.Find(ctx, a.SessionID)
+	if err != nil {
+		return err
+	}
+	return e.Devices.AdmitApp(ctx, session, client)
 }
 
 // hold takes the session's row. A session that a client with idle: none takes part in has no idle lifetime from then on: nobody opens that

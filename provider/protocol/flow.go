@@ -27,12 +27,18 @@ type consentReader interface {
 // readConsent is one of consentReader's.
 type readConsent func(ctx context.Context, subject, clientID string) (identity.Consent, error)
 
+// deviceAsker tells whether the person must make room for an app on their devices first; *device.Registry does.
+type deviceAsker interface {
+	Asks(ctx context.Context, session logout.Session, client identity.Client) (bool, error)
+}
+
 // Flow takes an authorization request as far as it goes without the person. Authorize starts it, Resume continues it.
 type Flow struct {
 	Settings
 	Tx       Transactions
 	Consents consentReader
 	Activity signout.Activity
+	Devices  deviceAsker
 	Current  signout.Current
 	Respond  Responder
 }
@@ -45,12 +51,17 @@ type hooks struct {
 	record func(ctx context.Context, a identity.Authorization) error
 }
 
+func (h hooks) askConsent() error {
+	return h.ask(pathConsent, &oidc.Error{ErrorType: codeConsentRequired, Description: "The person must agree first."})
+}
+
 // advance decides what the request still needs and answers it when that is nothing:
 //
 //  1. A live session whose login satisfies prompt, max_age and id_token_hint, or else the login page.
 //  2. Consent, or else the consent page.
-//  3. In one transaction: hold the consent, which may have been revoked since, hold the session, note its activity, record the code.
-//  4. Redirect with the code.
+//  3. Room for the client on the person's devices, or else the page of devices.
+//  4. In one transaction: hold the consent, which may have been revoked since, hold the session, note its activity, record the code.
+//  5. Redirect with the code.
 func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hooks) error {
 	ctx, now := c.Request().Context(), f.Now().UTC()
 	session, live, err := f.Current.Session(ctx, c.Request())
@@ -60,13 +71,24 @@ func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hoo
 	if !live || needsLogin(a, session, now) {
 		return h.ask(pathLogin, oidc.ErrLoginRequired().WithDescription("The person must log in."))
 	}
-	if a.Request.Scopes, err = f.consented(ctx, f.Consents.Consent, t.Client, a, session); err == nil {
-		err = f.issueCode(c, t, a, session, now, h)
+	if a.Request.Scopes, err = f.consented(ctx, f.Consents.Consent, t.Client, a, session); errors.Is(err, errNoConsent) {
+		return h.askConsent()
 	}
+	if err != nil {
+		return err
+	}
+	full, err := f.Devices.Asks(ctx, session, t.Client)
+	if err != nil {
+		return err
+	}
+	if full {
+		return h.ask(pathDevices, oidc.ErrInteractionRequired().WithDescription("The person uses the client on as many devices as they may."))
+	}
+	err = f.issueCode(c, t, a, session, now, h)
 	switch {
-	case errors.Is(err, errNoConsent):
-		return h.ask(pathConsent, &oidc.Error{ErrorType: codeConsentRequired, Description: "The person must agree first."})
-	case errors.Is(err, logout.ErrNoSession): // a logout was faster
+	case errors.Is(err, errNoConsent): // a revocation was faster
+		return h.askConsent()
+	case errors.Is(err, logout.ErrNoSession): // a logout was
 		return h.ask(pathLogin, oidc.ErrLoginRequired().WithDescription("The person must log in."))
 	}
 	return err

@@ -61,10 +61,12 @@ const (
 	PathStreamPoll        = "/ssf/poll/" // and the stream
 	PathRegister          = "/register"
 	PathUserToken         = "/api/user-token"
+	PathDevices           = "/api/devices"
 	PathEvents            = "/api/events"
 	PathEventsAck         = "/api/events/ack"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
+	pathDevices           = "/authorize/devices"
 )
 
 // URL returns the address of an endpoint.

@@ -114,6 +114,10 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 		if _, err := exec(c.db.Writer(ctx), "revoking a client's grants", `UPDATE grants SET revoked_at = ? WHERE `+mine, database.Micros(c.now()), id); err != nil {
 			return err
 		}
+		// Whoever gets the client_id next must not read it.
+		if _, err := exec(c.db.Writer(ctx), "deleting what a client attached to devices", `DELETE FROM device_attachments WHERE client_id = ?`, id); err != nil {
+			return err
+		}
 		return closeStreams(ctx, c.db, id, c.now())
 	})
 }

@@ -36,6 +36,7 @@ type Store struct {
 	Audit          *Audit
 	Alerts         *Alerts
 	Mails          *Mails
+	Devices        *Devices
 
 	db  *database.DB
 	now func() time.Time
@@ -70,6 +71,7 @@ func New(db *database.DB, now func() time.Time) *Store {
 		Audit:          trail,
 		Alerts:         &Alerts{db: db},
 		Mails:          &Mails{db: db},
+		Devices:        &Devices{db: db, now: now},
 		db:             db,
 		now:            now,
 	}

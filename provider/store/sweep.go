@@ -26,6 +26,7 @@ func (s *Store) Sweep(ctx context.Context, before time.Time) error {
 		// A request that never had a code cannot be used again, and anybody can make one.
 		{"authorizations", "id", " AND code_hash IS NULL", s.now()},
 		{"login_failures", "throttle", "", before},
+		{"device_choices", "hash", "", before},
 	} {
 		if err := sweepExpired(ctx, s.db, old.table, old.key, old.and, old.before); err != nil {
 			return err

@@ -27,6 +27,10 @@ type ConfiguredUser struct {
 	Email        string
 	Admin        bool
 	Claims       map[string]any // standard claims by their names
+
+	// Left out of the entry's fingerprint where they say nothing, so that an entry from before they existed is unchanged.
+	DeviceLimit *int   `json:",omitempty"` // nil: as for the group, or everybody
+	DeviceGroup string `json:",omitempty"`
 }
 
 // syncBatch bounds the parameters of one query.
@@ -79,7 +83,7 @@ func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func
 type SyncedUser struct {
 	ID, Username string
 	Created      bool // there was none
-	Updated      bool // another e-mail address, other claims, or an administrator or none
+	Updated      bool // anything else than the password is other than before
 	Password     bool // another password, or none, for a user who was there before
 }
 
@@ -96,7 +100,8 @@ func (s *Store) syncUser(ctx context.Context, c userChange, told func(ctx contex
 	}
 	change := SyncedUser{ID: id, Username: c.user.Username, Created: created}
 	if known {
-		change.Updated = before.email != c.user.Email || before.claims != c.claims || before.admin != c.user.Admin
+		change.Updated = before.email != c.user.Email || before.claims != c.claims || before.admin != c.user.Admin ||
+			before.deviceGroup != c.user.DeviceGroup || !sameNumber(before.deviceLimit, c.user.DeviceLimit)
 		change.Password = !c.keepPassword && !bytes.Equal(before.password, c.password)
 	}
 	for _, entry := range []struct {
@@ -211,16 +216,20 @@ type syncedBefore struct {
 	fingerprint
 	email, claims string
 	admin         bool
+	deviceLimit   *int
+	deviceGroup   string
 }
+
+func sameNumber(a, b *int) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
 
 // takeUser holds the row of a user, if there is one, before anything else of theirs is touched (see identity.Users.Lock).
 func (s *Store) takeUser(ctx context.Context, username string) (before syncedBefore, known bool, err error) {
-	query := `SELECT config_fingerprint, config_password_fingerprint, email, claims, admin FROM users WHERE username = ?`
+	query := `SELECT config_fingerprint, config_password_fingerprint, email, claims, admin, device_limit, device_group FROM users WHERE username = ?`
 	if s.db.Postgres() {
 		query += ` FOR UPDATE`
 	}
 	err = row(s.db.Writer(ctx).Raw(query, username), "taking a user", identity.ErrNoUser,
-		&before.entry, &before.password, &before.email, &before.claims, &before.admin)
+		&before.entry, &before.password, &before.email, &before.claims, &before.admin, &before.deviceLimit, &before.deviceGroup)
 	if errors.Is(err, identity.ErrNoUser) {
 		return before, false, nil
 	}
@@ -239,11 +248,12 @@ func (s *Store) putUser(ctx context.Context, c userChange) (id string, created b
 		return "", false, fmt.Errorf("store: %w", err)
 	}
 	now := database.Micros(s.now())
-	err = row(s.db.Writer(ctx).Raw(`INSERT INTO users (id, username, password_hash, email, claims, admin, created_at, updated_at, config_fingerprint, config_password_fingerprint)
-		VALUES `+placeholders(1, 10)+`
-		ON CONFLICT (username) DO UPDATE SET email = excluded.email, claims = excluded.claims, admin = excluded.admin, updated_at = excluded.updated_at,
+	err = row(s.db.Writer(ctx).Raw(`INSERT INTO users (id, username, password_hash, email, claims, admin, device_limit, device_group, created_at, updated_at, config_fingerprint, config_password_fingerprint)
+		VALUES `+placeholders(1, 12)+`
+		ON CONFLICT (username) DO UPDATE SET email = excluded.email, claims = excluded.claims, admin = excluded.admin,
+			device_limit = excluded.device_limit, device_group = excluded.device_group, updated_at = excluded.updated_at,
 			config_fingerprint = excluded.config_fingerprint, config_password_fingerprint = excluded.config_password_fingerprint`+password+` RETURNING id`,
-		fresh.String(), c.user.Username, c.hash, c.user.Email, c.claims, c.user.Admin, now, now, c.entry, c.password),
+		fresh.String(), c.user.Username, c.hash, c.user.Email, c.claims, c.user.Admin, c.user.DeviceLimit, c.user.DeviceGroup, now, now, c.entry, c.password),
 		"storing a configured user", sql.ErrNoRows, &id)
 	return id, id == fresh.String(), err
 }

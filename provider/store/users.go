@@ -17,7 +17,7 @@ type Users struct {
 	now func() time.Time
 }
 
-const selectUser = `SELECT id, username, password_hash, email, claims, admin, disabled_at, created_at, updated_at FROM users WHERE `
+const selectUser = `SELECT id, username, password_hash, email, claims, admin, device_limit, device_group, disabled_at, created_at, updated_at FROM users WHERE `
 
 // User implements identity.Users.
 func (u *Users) User(ctx context.Context, id string) (identity.User, error) {
@@ -60,7 +60,7 @@ func scanUser(scan func(dest ...any) error) (identity.User, error) {
 		disabled         *int64
 		created, updated int64
 	)
-	err := scan(&user.ID, &user.Username, &user.PasswordHash, &user.Email, &claims, &user.Admin, &disabled, &created, &updated)
+	err := scan(&user.ID, &user.Username, &user.PasswordHash, &user.Email, &claims, &user.Admin, &user.DeviceLimit, &user.DeviceGroup, &disabled, &created, &updated)
 	if err != nil {
 		return identity.User{}, err
 	}

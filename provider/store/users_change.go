@@ -11,11 +11,12 @@ import (
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
-// Lock implements identity.Users. On SQLite the transaction itself is the lock.
+// Lock implements identity.Users. On SQLite the transaction itself is the lock. No two logins of one person pass at once: each counts the devices
+// of the other.
 func (u *Users) Lock(ctx context.Context, user identity.User) error {
 	query := `SELECT id FROM users WHERE id = ? AND password_hash = ? AND disabled_at IS NULL`
 	if u.db.Postgres() {
-		query += ` FOR SHARE`
+		query += ` FOR NO KEY UPDATE`
 	}
 	var id string
 	return row(u.db.Writer(ctx).Raw(query, user.ID, user.PasswordHash), "locking a user", identity.ErrLoginFailed, &id)
@@ -61,11 +62,14 @@ func (u *Users) SetDisabled(ctx context.Context, id string, at time.Time) (bool,
 	return n == 1, err
 }
 
-// Delete deletes a user, and what they have agreed to; identity.ErrNoUser when there is no such user. What their tokens say is found to
+// Delete deletes a user, their devices, and what they have agreed to; identity.ErrNoUser when there is no such user. What their tokens say is found to
 // be nobody's.
 func (u *Users) Delete(ctx context.Context, id string) error {
 	return u.db.Tx(ctx, func(ctx context.Context) error {
 		if err := once(u.db.Writer(ctx), "deleting a user", identity.ErrNoUser, `DELETE FROM users WHERE id = ?`, id); err != nil {
+			return err
+		}
+		if _, err := exec(u.db.Writer(ctx), "deleting a user's devices", `DELETE FROM devices WHERE subject = ?`, id); err != nil {
 			return err
 		}
 		_, err := exec(u.db.Writer(ctx), "deleting a user's consents", `DELETE FROM consents WHERE subject = ?`, id)

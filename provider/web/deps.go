@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/device"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -26,10 +27,25 @@ type Users interface {
 	Lock(ctx context.Context, user identity.User) error
 }
 
-// Sessions starts and renews sessions; logout.Sessions has it.
+// Sessions starts and renews sessions; logoutstore.Store does.
 type Sessions interface {
 	Start(ctx context.Context, s logout.Session) error
 	Renew(ctx context.Context, id string, secretHash []byte, at, idleUntil time.Time) error
+	SetDevice(ctx context.Context, id, deviceID string) error
+}
+
+// Devices attaches the device from which a person logs in; *device.Registry does.
+type Devices interface {
+	Attach(ctx context.Context, a device.Arrival) (identity.Device, error)
+	Full(ctx context.Context, a device.Arrival) (*device.Refusal, error)
+	Refused(ctx context.Context, refusal *device.Refusal) error
+}
+
+// Choices keeps logins that wait for the person to choose a device; store.Devices does.
+type Choices interface {
+	WaitForChoice(ctx context.Context, hash []byte, c identity.DeviceChoice) error
+	Choice(ctx context.Context, hash []byte, at time.Time) (identity.DeviceChoice, error)
+	TakeChoice(ctx context.Context, hash []byte) error
 }
 
 // Current tells which live session the request's cookie belongs to, if any.

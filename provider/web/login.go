@@ -14,6 +14,7 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/device"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
 )
@@ -38,15 +39,18 @@ const (
 //  1. Only from our own form in this browser (CSRF).
 //  2. Find the request as above, so that a password is not checked for nothing.
 //  3. Check name and password; a failure shows the form again, throttling and overload say how long to wait.
-//  4. In one transaction: a session with a new secret. The same person again keeps the session and every sid; another person's
+//  4. In one transaction: a session with a new secret, on a device. The same person again keeps the session and every sid; another person's
 //     session ends through the engine first (cause user_switched). The waiting request learns of the login, and so does the audit trail.
-//  5. After the commit: the cookie, and 303 to where the request goes on.
+//     When there is no room for the device there is no session: see DeviceChoice.
+//  5. After the commit: the cookies, and 303 to where the request goes on.
 type Login struct {
 	Authorizations Authorizations
 	Clients        identity.Clients
 	Users          Users
 	Authenticator  Authenticator
 	Sessions       Sessions
+	Devices        Devices
+	Choices        Choices
 	Current        Current
 	Ender          Ender
 	Tx             Tx
@@ -115,22 +119,50 @@ func (h *Login) Post(c echo.Context) error {
 	case err != nil:
 		return err
 	}
-	secret := browser.NewSecret()
-	if err := h.Tx.Tx(ctx, func(ctx context.Context) error { return h.logIn(ctx, c, user, form.ID, clientID, secret) }); err != nil {
-		if errors.Is(err, identity.ErrNoAuthorization) {
-			return expired(err)
+	err = h.complete(c, user, login{authorizationID: form.ID, clientID: clientID, at: h.Now()})
+	var refusal *device.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		return h.refused(c, page, form, user, refusal)
+	case errors.Is(err, identity.ErrLoginFailed):
+		if err := h.failed(c, clientID, &identity.LoginError{UserID: user.ID, Reason: identity.LoginChanged}); err != nil {
+			return err
 		}
-		if errors.Is(err, identity.ErrLoginFailed) {
-			if err := h.failed(c, clientID, &identity.LoginError{UserID: user.ID, Reason: identity.LoginChanged}); err != nil {
-				return err
-			}
-			form.Error = textLoginFailed
-			return h.show(c, http.StatusUnprocessableEntity, page, form)
+		form.Error = textLoginFailed
+		return h.show(c, http.StatusUnprocessableEntity, page, form)
+	}
+	return err
+}
+
+// login is what a person who has proved who they are is let in with.
+type login struct {
+	authorizationID string    // of the request that waits; empty for none
+	clientID        string    // whose request it is
+	at              time.Time // of the proof
+	chosen          []string  // devices that the person detaches to make room
+
+	also func(ctx context.Context) error // in the same transaction; may be nil
+}
+
+// complete is steps 4 and 5. Its errors beside those of the store: browser.Error for a request that waits no longer, identity.ErrLoginFailed for
+// a person who was disabled or changed their password meanwhile, *device.Refusal.
+func (h *Login) complete(c echo.Context, user identity.User, l login) error {
+	secret, browsers := browser.NewSecret(), cmp.Or(h.Cookies.Device(c.Request()), browser.NewSecret())
+	err := h.Tx.Tx(c.Request().Context(), func(ctx context.Context) error {
+		if err := h.logIn(ctx, c, user, l, secret, browsers); err != nil || l.also == nil {
+			return err
 		}
+		return l.also(ctx)
+	})
+	if errors.Is(err, identity.ErrNoAuthorization) {
+		return expired(err)
+	}
+	if err != nil {
 		return err
 	}
 	h.Cookies.SetSession(c.Response(), secret)
-	return c.Redirect(http.StatusSeeOther, withID(pathResume, form.ID))
+	h.Cookies.SetDevice(c.Response(), browsers)
+	return c.Redirect(http.StatusSeeOther, withID(pathResume, l.authorizationID))
 }
 
 // failed records a login that failed, after its failure was counted: the trail grows no faster than the throttle allows.
@@ -173,61 +205,82 @@ func (h *Login) show(c echo.Context, status int, page browser.Page, form browser
 	return h.Pages.Render(c, status, "login", page)
 }
 
-// logIn is step 4, inside the transaction.
-func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, authorizationID, clientID, secret string) error {
+// logIn is step 4, inside the transaction. secret is the new session's, browsers that by which this browser is recognised.
+func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l login, secret, browsers string) error {
 	now := h.Now()
 	if err := h.Users.Lock(ctx, user); err != nil {
 		return err
 	}
-	sessionID, err := h.renewOrEnd(ctx, c, user, secret, now)
+	session, live, err := h.before(ctx, c, user)
 	if err != nil {
 		return err
 	}
-	renewed := sessionID != ""
+	userAgent := clean(c.Request().UserAgent(), maxUserAgent)
+	d, err := h.Devices.Attach(ctx, device.Arrival{
+		User: user, SecretHash: browser.Hash(browsers), SessionDevice: session.DeviceID, UserAgent: userAgent, Address: c.RealIP(), ClientID: l.clientID,
+		Chosen: l.chosen,
+	})
+	if err != nil {
+		return err
+	}
+	renewed := false
+	if live {
+		if renewed, err = h.renew(ctx, session, d.ID, secret, now); err != nil {
+			return err
+		}
+	}
 	if !renewed {
-		sessionID = logout.NewID()
+		session.ID = logout.NewID()
 		expiresAt := h.Lifetimes.ExpiresAt(now)
 		if err := h.Sessions.Start(ctx, logout.Session{
-			ID: sessionID, Subject: user.ID, SecretHash: browser.Hash(secret),
-			AuthTime: now, CreatedAt: now, SeenAt: now, IdleUntil: h.Lifetimes.IdleUntil(now, expiresAt), ExpiresAt: expiresAt,
-			Address: c.RealIP(), UserAgent: clean(c.Request().UserAgent(), maxUserAgent),
+			ID: session.ID, Subject: user.ID, DeviceID: d.ID, SecretHash: browser.Hash(secret),
+			AuthTime: l.at, CreatedAt: now, SeenAt: now, IdleUntil: h.Lifetimes.IdleUntil(now, expiresAt), ExpiresAt: expiresAt,
+			Address: c.RealIP(), UserAgent: userAgent,
 		}); err != nil {
 			return err
 		}
 	}
-	if err := h.Audit.Record(ctx, audit.LoginSucceeded(signout.UserActor(c, user.ID), sessionID, clientID, renewed)); err != nil {
+	if err := h.Audit.Record(ctx, audit.LoginSucceeded(signout.UserActor(c, user.ID), session.ID, l.clientID, renewed)); err != nil {
 		return err
 	}
-	if authorizationID == "" {
+	if l.authorizationID == "" {
 		return nil
 	}
-	return h.Authorizations.Progress(ctx, authorizationID, now, time.Time{})
+	return h.Authorizations.Progress(ctx, l.authorizationID, now, time.Time{})
 }
 
-// renewOrEnd deals with the session that this browser had before. A logout at the same moment either comes first, and then nothing is
-// renewed, or waits for us and ends the renewed one. It returns the id of a session that was renewed.
-func (h *Login) renewOrEnd(ctx context.Context, c echo.Context, user identity.User, secret string, now time.Time) (renewed string, err error) {
-	old, live, err := h.Current.Session(ctx, c.Request())
+// before deals with the session that this browser had before. That of another person ends; one of the same person is returned, if it lives.
+func (h *Login) before(ctx context.Context, c echo.Context, user identity.User) (old logout.Session, live bool, err error) {
+	old, live, err = h.Current.Session(ctx, c.Request())
 	if err != nil || !live {
-		return "", err
+		return logout.Session{}, false, err
 	}
-	if old.Subject != user.ID {
-		_, err := h.Ender.End(ctx, logout.Request{
-			Cause:  logout.CauseUserSwitched,
-			Target: logout.Target{SessionID: old.ID},
-			Actor:  logout.Actor{Kind: "user", ID: user.ID, Address: c.RealIP(), UserAgent: clean(c.Request().UserAgent(), maxUserAgent)},
-		})
-		return "", err
+	if old.Subject == user.ID {
+		return old, true, nil
 	}
+	_, err = h.Ender.End(ctx, logout.Request{
+		Cause:  logout.CauseUserSwitched,
+		Target: logout.Target{SessionID: old.ID},
+		Actor:  logout.Actor{Kind: "user", ID: user.ID, Address: c.RealIP(), UserAgent: clean(c.Request().UserAgent(), maxUserAgent)},
+	})
+	return logout.Session{}, false, err
+}
+
+// renew keeps a session, now on the given device. A logout at the same moment either comes first, and then nothing is renewed, or waits for us
+// and ends the renewed one.
+func (h *Login) renew(ctx context.Context, old logout.Session, deviceID, secret string, now time.Time) (bool, error) {
 	until := h.Lifetimes.IdleUntil(now, old.ExpiresAt)
 	if old.IdleUntil.After(until) { // a client keeps it longer
 		until = old.IdleUntil
 	}
-	err = h.Sessions.Renew(ctx, old.ID, browser.Hash(secret), now, until)
+	err := h.Sessions.Renew(ctx, old.ID, browser.Hash(secret), now, until)
 	if errors.Is(err, logout.ErrNoSession) {
-		return "", nil
+		return false, nil
 	}
-	return old.ID, err
+	if err == nil && old.DeviceID != deviceID {
+		err = h.Sessions.SetDevice(ctx, old.ID, deviceID)
+	}
+	return err == nil, err
 }
 
 // clean makes outside text fit to be stored and shown: valid UTF-8, no NUL (PostgreSQL refuses both), at most limit bytes.

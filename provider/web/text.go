@@ -16,6 +16,9 @@ const (
 	textSignIn    = "Sign in"
 	textConsent   = "Allow access"
 	textLoggedOut = "You are logged out"
+	textDevices   = "Too many devices"
+
+	textStrangeLogin = "This sign-in was refused"
 
 	textLoginEmpty  = "Please enter your username and your password."
 	textLoginFailed = "That username and password do not belong together. Check both, mind capital letters, and try again."
@@ -39,6 +42,34 @@ func textThrottled(wait time.Duration) string {
 	return fmt.Sprintf("Too many attempts have failed. Please wait %d minutes, then try again.", minutes)
 }
 
+// textChooseDevices says what is missing when too few devices were chosen.
+func textChooseDevices(n int) string {
+	if n == 1 {
+		return "Please choose a device to sign out."
+	}
+	return fmt.Sprintf("Please choose %d devices to sign out.", n)
+}
+
+// textSeen says how long ago a device was used.
+func textSeen(ago time.Duration) string {
+	counted := func(n int, unit string) string {
+		if n == 1 {
+			return "used 1 " + unit + " ago"
+		}
+		return fmt.Sprintf("used %d %ss ago", n, unit)
+	}
+	const day = 24 * time.Hour
+	switch {
+	case ago < 2*time.Minute:
+		return "used just now"
+	case ago < time.Hour:
+		return counted(int(ago/time.Minute), "minute")
+	case ago < day:
+		return counted(int(ago/time.Hour), "hour")
+	}
+	return counted(int(ago/day), "day")
+}
+
 // scopeTexts says what each standard scope gives away (OpenID Connect Core 5.4 and 11).
 var scopeTexts = map[string]browser.ScopeText{
 	"openid":         {Title: "Recognise you", Text: "A fixed identifier, so that it knows you when you come back."},
@@ -46,6 +77,8 @@ var scopeTexts = map[string]browser.ScopeText{
 	"email":          {Title: "See your e-mail address"},
 	"address":        {Title: "See your postal address"},
 	"phone":          {Title: "See your phone number"},
+	"devices.read":   {Title: "See your devices", Text: "Their names, where they are and when you used them last."},
+	"devices.detach": {Title: "Sign your devices out", Text: "It can end what you are signed in to on any of your devices, in all apps."},
 	"exeunt.admin":   {Title: "Administer this provider", Text: "It sees who is signed in and what apps were told, and can end sessions. Only for administrators."},
 	"offline_access": {Title: "Act for you when you are away", Text: "It keeps this access after you log out, until it is taken away from it."},
 }

@@ -15,11 +15,13 @@ import (
 
 // Where the person's part of a sign-in continues.
 const (
-	pathLogin   = "/login"
-	pathConsent = "/consent"
-	pathResume  = "/authorize/resume"
-	pathDeny    = "/authorize/deny"
-	pathHome    = "/"
+	pathLogin      = "/login"
+	pathConsent    = "/consent"
+	pathDevices    = "/login/devices"
+	pathAppDevices = "/authorize/devices"
+	pathResume     = "/authorize/resume"
+	pathDeny       = "/authorize/deny"
+	pathHome       = "/"
 )
 
 // maxID bounds the id of an authorization in a URL; ours are shorter.

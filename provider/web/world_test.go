@@ -20,6 +20,7 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/device"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signout"
 	"github.com/exeunt-id/exeunt/provider/web"
@@ -39,6 +40,9 @@ type world struct {
 	consents       []identity.Consent
 	receipts       map[string][]logout.Receipt
 	ends           []logout.Request
+	choices        map[string]identity.DeviceChoice
+	full           *device.Refusal // there is no room for one more device
+	refused        []*device.Refusal
 	entries        []audit.Entry
 
 	loginErr  error // instead of checking the password
@@ -62,6 +66,7 @@ func newWorld() *world {
 		},
 		sessions: map[string]logout.Session{},
 		receipts: map[string][]logout.Receipt{},
+		choices:  map[string]identity.DeviceChoice{},
 	}
 }
 
@@ -71,12 +76,14 @@ type inTx struct{}
 
 func (w *world) Tx(ctx context.Context, fn func(ctx context.Context) error) error {
 	sessions, authorizations, consents, ends, entries := maps.Clone(w.sessions), maps.Clone(w.authorizations), w.consents, w.ends, w.entries
+	choices := maps.Clone(w.choices)
 	err := fn(context.WithValue(ctx, inTx{}, true))
 	if err == nil {
 		err = w.commitErr
 	}
 	if err != nil {
 		w.sessions, w.authorizations, w.consents, w.ends, w.entries = sessions, authorizations, consents, ends, entries
+		w.choices = choices
 	}
 	return err
 }
@@ -208,6 +215,13 @@ func (w *world) Receipts(_ context.Context, id string) ([]logout.Receipt, error)
 	return w.receipts[id], w.storeErr
 }
 
+func (w *world) SetDevice(ctx context.Context, id, deviceID string) error {
+	s := w.sessions[id]
+	s.DeviceID = deviceID
+	w.sessions[id] = s
+	return write(ctx)
+}
+
 // live returns the sessions that have not ended.
 func (w *world) live() []logout.Session {
 	var live []logout.Session
@@ -254,7 +268,7 @@ func newSite(t *testing.T) *site {
 	s.cookies = browser.NewCookies(s.server.URL)
 	current := signout.Current{Sessions: w, Cookies: s.cookies, Now: w.Now}
 	login := &web.Login{
-		Authorizations: authorizations{w}, Clients: w, Users: w, Authenticator: w, Sessions: w, Current: current, Ender: w, Tx: w, Audit: trail{w},
+		Authorizations: authorizations{w}, Clients: w, Users: w, Authenticator: w, Sessions: w, Devices: devices{w}, Choices: choices{w}, Current: current, Ender: w, Tx: w, Audit: trail{w},
 		Cookies: s.cookies, Pages: pages, Lifetimes: signout.Lifetimes{Idle: time.Hour}, Now: w.Now,
 	}
 	consent := &web.Consent{
@@ -263,6 +277,9 @@ func newSite(t *testing.T) *site {
 	loggedOut := &web.LoggedOut{Receipts: w, Clients: w, Cookies: s.cookies, Pages: pages, Now: w.Now}
 	e.GET("/login", login.Get)
 	e.POST("/login", login.Post)
+	choice := &web.DeviceChoice{Login: login}
+	e.GET("/login/devices", choice.Get)
+	e.POST("/login/devices", choice.Post)
 	e.GET("/consent", consent.Get)
 	e.POST("/consent", consent.Post)
 	e.GET("/logged_out", loggedOut.Get)

@@ -1,0 +1,81 @@
+package identity
+
+import "strings"
+
+// knownBrowsers and knownSystems are looked for in this order: most browsers claim to be others, too.
+var (
+	knownBrowsers = []struct{ token, name string }{
+		{"Edg/", "Edge"},
+		{"EdgA/", "Edge"},
+		{"EdgiOS/", "Edge"},
+		{"OPR/", "Opera"},
+		{"SamsungBrowser/", "Samsung Internet"},
+		{"Vivaldi/", "Vivaldi"},
+		{"FxiOS/", "Firefox"},
+		{"Firefox/", "Firefox"},
+		{"CriOS/", "Chrome"},
+		{"Chrome/", "Chrome"},
+		{"HeadlessChrome/", "Chrome"},
+		{"Safari/", "Safari"},
+	}
+	knownSystems = []struct{ token, name string }{
+		{"iPhone", "iPhone"},
+		{"iPad", "iPad"},
+		{"Android", "Android"},
+		{"CrOS", "ChromeOS"},
+		{"Windows", "Windows"},
+		{"Macintosh", "Mac"},
+		{"Mac OS X", "Mac"},
+		{"FreeBSD", "FreeBSD"},
+		{"Linux", "Linux"},
+	}
+)
+
+// maxDeviceName bounds the name of a program that nobody knows, in bytes.
+const maxDeviceName = 40
+
+// DeviceName makes human words of a User-Agent header (RFC 9110, 10.1.5), such as "Firefox on Linux". A program that it does not know keeps the
+// name of its first product; nothing at all is "Unknown device".
+func DeviceName(userAgent string) string {
+	browser, system := "", ""
+	for _, b := range knownBrowsers {
+		if strings.Contains(userAgent, b.token) {
+			browser = b.name
+			break
+		}
+	}
+	for _, s := range knownSystems {
+		if strings.Contains(userAgent, s.token) {
+			system = s.name
+			break
+		}
+	}
+	if browser == "" {
+		product, _, _ := strings.Cut(strings.TrimSpace(userAgent), "/")
+		if product, _, _ = strings.Cut(product, " "); product != "Mozilla" {
+			browser = plainName(product)
+		}
+	}
+	switch {
+	case browser != "" && system != "":
+		return browser + " on " + system
+	case browser != "":
+		return browser
+	case system != "":
+		return system
+	}
+	return "Unknown device"
+}
+
+// plainName keeps a product's name if it is one (RFC 9110, 5.6.2) and short.
+func plainName(product string) string {
+	for _, r := range product {
+		if r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) {
+			return ""
+		}
+	}
+	if len(product) > maxDeviceName {
+		return ""
+	}
+	return product
+}
