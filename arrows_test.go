@@ -21,13 +21,14 @@ var arrows = map[string][]string{
 
 	"provider": {
 		"provider/protocol", "provider/web", "provider/console", "provider/signout", "provider/browser", "provider/identity", "provider/store", "provider/signing",
-		"provider/alert", "provider/audit", "provider/device", "provider/mail", "provider/metrics", "provider/trace",
+		"provider/alert", "provider/audit", "provider/device", "provider/mail", "provider/metrics", "provider/realtime", "provider/trace",
 		"logout", "logout/logoutstore", "database", "templates", "static",
 	},
 	// The two kinds of endpoints meet only by URL. Neither knows how anything is stored.
 	"provider/protocol": {"provider/audit", "provider/device", "provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/web":      {"provider/audit", "provider/device", "provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/console":  {"provider/audit", "provider/signout", "provider/browser", "provider/identity", "logout"},
+	"provider/realtime": {"provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/signout":  {"provider/browser", "logout"},
 	"provider/store":    {"provider/alert", "provider/audit", "provider/mail", "provider/metrics", "provider/identity", "provider/signing", "logout", "logout/logoutstore", "database"},
 	"provider/audit":    {"logout"},
@@ -79,6 +80,7 @@ var walls = []struct {
 	modules []string // prefixes of import paths
 	rooms   []string // paths below the module; "x/..." means x and all below
 }{
+	{name: "Centrifuge", modules: []string{"github.com/centrifugal"}, rooms: []string{"provider/realtime"}},
 	{name: "Echo", modules: []string{"github.com/labstack/echo"}, rooms: []string{"provider/...", "demo"}},
 	{name: "gorm", modules: []string{"gorm.io", "github.com/libtnb/sqlite"}, rooms: []string{"database", "provider/store", "logout/logoutstore"}},
 	{name: "Prometheus", modules: []string{"github.com/prometheus"}, rooms: []string{"provider/metrics"}},

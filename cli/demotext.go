@@ -35,9 +35,10 @@ func printDemo(w io.Writer, cfg *config.Config, console string, apps []demo.Conf
     2. Open the other two in tabs beside it and sign in there: no password
        is asked for, because you are signed in at the provider already.
     3. Sign out in one app and look at the tabs of the others.
-    4. Look at the receipts in the console at %s
+    4. See where you are signed in at %s/account, and end it there.
+    5. Look at the receipts in the console at %s
 
   Ctrl-C ends the demo. Its database is in %s
 %s
-`, apps[0].Name, console, folder, line)
+`, apps[0].Name, strings.TrimSuffix(cfg.Issuer, "/"), console, folder, line)
 }

@@ -78,7 +78,8 @@ func newClient(cfg *config.Config, c config.Client) (identity.Client, error) {
 		JWKSURI: c.JWKSURI, TokenEndpointAuthSigningAlg: c.TokenEndpointAuthSigningAlg,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
 		AccessTokenFormat: c.AccessTokenFormat, SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,
-		Idle: c.Idle, OnTokenReuse: c.OnTokenReuse, DeviceLimit: c.DeviceLimit, FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
+		AllowedOrigins: c.AllowedOrigins, Idle: c.Idle, OnTokenReuse: c.OnTokenReuse, DeviceLimit: c.DeviceLimit,
+		FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
 		// In development an app on the same machine is told without further words.
 		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && (onLoopback(c.BackchannelLogoutURI) || onLoopback(c.WebhookURI) || onLoopback(c.JWKSURI)),
 		WebhookURI:          c.WebhookURI, WebhookEvents: c.WebhookEvents, UserToken: c.UserToken,

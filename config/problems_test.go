@@ -146,10 +146,13 @@ func TestProblems(t *testing.T) {
 		{name: "proxies", yaml: dev("trusted_proxies: [10.0.0.1, 10.0.0.0/8, 'fd00::/8', proxy.example, 10.0.0.0/33]"), want: []string{
 			`trusted_proxies[3]: "proxy.example" is not an address`, `trusted_proxies[4]: "10.0.0.0/33" is not an address`,
 		}},
-		{name: "later", yaml: mark("tls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
-			redirects+", allowed_origins: [https://x]"), want: []string{
-			"tls.cert_file: is given without tls.key_file",
-			"logout.fanout: use participating", "clients[0].allowed_origins: not available",
+		{name: "later", yaml: dev("tls: {cert_file: a.pem}\nlogout: {fanout: all}\n"), want: []string{
+			"tls.cert_file: is given without tls.key_file", "logout.fanout: use participating",
+		}},
+		{name: "origins", yaml: mark("", "", redirects+`, allowed_origins: ["https://x", "https://x:8443", "https://x/", "https://X", "https://x:443", "*", "null", "app:/x", "https://x?y"]`), want: []string{
+			`clients[0].allowed_origins[2]: "https://x/" is not an origin as browsers write it; write https://x`, "clients[0].allowed_origins[3]: write https://x",
+			"clients[0].allowed_origins[4]: write https://x", "clients[0].allowed_origins[5]: is not absolute", "clients[0].allowed_origins[6]: is not absolute",
+			"clients[0].allowed_origins[7]: has the scheme app", "clients[0].allowed_origins[8]: write https://x",
 		}},
 		// never
 		{name: "refused members", yaml: shop("id_token_encrypted_response_alg: RSA-OAEP, client_name#ja: x, request_uris: [https://x], subject_type: pairwise"), want: []string{

@@ -21,12 +21,17 @@ func pages(w *world) map[string]answer {
 	confirm := alice.get("/end_session", values("client_id", "shop", "post_logout_redirect_uri", bye("shop")))
 	confirmLogout := alice.get("/logout", values("client_id", "wiki"))
 	home := alice.get("/", nil)
+	account, password := alice.get("/account", nil), alice.get("/account/password", nil)
+	end, leave := alice.get("/account/end", values("scope", "everywhere")), alice.get("/account/end", values("app", "shop"))
+	left := alice.submit(leave)
+	goOn := alice.get("/authorize", request("shop"))
+	alice.exchange("shop", alice.submit(goOn).code())
 	done := alice.get("/logout", values("client_id", "shop"))
 	failed := w.browser()
 	wrong := failed.submit(failed.get("/login", nil), "username", "alice", "password", "wrong")
 	return map[string]answer{
 		"login": login, "wrong password": wrong, "consent": consent, "form_post": formPost, "end_session confirmation": confirm,
-		"logout confirmation": confirmLogout, "home": home, "done": done, "error": w.browser().get("/authorize", nil),
+		"logout confirmation": confirmLogout, "home": home, "account": account, "password": password, "account end": end, "leave": leave, "left": left, "continue": goOn, "done": done, "error": w.browser().get("/authorize", nil),
 		"not found": w.browser().get("/nowhere", nil), "expired": w.browser().get("/consent", values("id", "x")),
 		"forbidden": w.browser().with("Sec-Fetch-Dest", "iframe").get("/logout", nil), "not in advance": w.browser().with("Purpose", "prefetch").get("/logout", nil),
 		"method": w.browser().send("DELETE", "/login", "", ""),
@@ -96,7 +101,8 @@ func TestBCP_4_16_PageContent(t *testing.T) {
 	ids := map[string][]string{
 		"login": {"login-form", "username", "password", "login"}, "consent": {"consent-form", "allow", "deny"}, "form_post": {"form-post", "continue"},
 		"end_session confirmation": {"logout-form", "logout", "stay"}, "logout confirmation": {"logout-form", "logout", "stay"}, "error": {"error-title", "error-message"},
-		"wrong password": {"login-error", "login-form"},
+		"wrong password": {"login-error", "login-form"}, "account": {"sessions", "apps", "end-everywhere", "change-password"}, "password": {"password-form", "password", "new-password"},
+		"account end": {"end-form", "end", "cancel"}, "leave": {"end-form", "end"}, "left": {"done", "back"}, "continue": {"continue-form", "continue", "deny"},
 	}
 	for name, a := range pages(w) {
 		root, err := html.Parse(strings.NewReader(a.body))
@@ -148,7 +154,7 @@ func TestBCP_4_11_OpenRedirect(t *testing.T) {
 		"redirect_uri", "post_logout_redirect_uri", "next", "return_to", "returnUrl", "url", "continue", "goto", "target", "client_uri", "cancel_uri", "id",
 		"client_id", "state", "kept", "login_hint", "target_link_uri", "iss",
 	}
-	paths := []string{"/", "/login", "/consent", "/logged_out", "/authorize", "/authorize/resume", "/end_session", "/logout"}
+	paths := []string{"/", "/login", "/consent", "/continue", "/account", "/account/end", "/account/done", "/account/password", "/logged_out", "/authorize", "/authorize/resume", "/end_session", "/logout"}
 	for _, evil := range []string{"https://evil.example.com/", "//evil.example.com", `\\evil.example.com`, `/\evil.example.com`, "javascript:alert(1)", "data:text/html,evil.example.com"} {
 		for _, path := range paths {
 			for _, name := range names {

@@ -194,16 +194,27 @@ func TestProgressPage(t *testing.T) {
 	}
 }
 
-// signOnIn makes an app take part in the browser's session: the code is taken out of the address that the browser comes to.
-func (o *outage) signOnIn(t *testing.T, window context.Context, c driver.Client) {
-	t.Helper()
-	verifier := strings.Repeat("v", 43)
-	sum := sha256.Sum256([]byte(verifier))
-	query := url.Values{
+var codeVerifier = strings.Repeat("v", 43)
+
+// authorize is the address where an app sends the browser.
+func (o *outage) authorize(c driver.Client) string {
+	sum := sha256.Sum256([]byte(codeVerifier))
+	return o.Issuer + "/authorize?" + url.Values{
 		"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {c.RedirectURI}, "scope": {"openid"}, "state": {"s"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
-	}
-	do(t, window, "signing in at "+c.ID, chromedp.Navigate(o.Issuer+"/authorize?"+query.Encode()))
+	}.Encode()
+}
+
+// signOnIn makes an app take part in the browser's session.
+func (o *outage) signOnIn(t *testing.T, window context.Context, c driver.Client) {
+	t.Helper()
+	do(t, window, "signing in at "+c.ID, chromedp.Navigate(o.authorize(c)))
+	o.exchange(t, window, c)
+}
+
+// exchange takes the code out of the address that the browser has come to.
+func (o *outage) exchange(t *testing.T, window context.Context, c driver.Client) {
+	t.Helper()
 	at, err := chromedp.Run(window, chromedp.Location())
 	if err != nil || !strings.Contains(at, "code=") {
 		t.Fatalf("the browser is at %s, %v", at, err)
@@ -212,7 +223,7 @@ func (o *outage) signOnIn(t *testing.T, window context.Context, c driver.Client)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, status, err := driver.NewAgent(o.Issuer, o.transport).Exchange(t.Context(), c, back.Query().Get("code"), verifier); err != nil || status != http.StatusOK {
+	if _, status, err := driver.NewAgent(o.Issuer, o.transport).Exchange(t.Context(), c, back.Query().Get("code"), codeVerifier); err != nil || status != http.StatusOK {
 		t.Fatalf("exchange: %d, %v", status, err)
 	}
 }

@@ -95,6 +95,26 @@ func TestFrontchannelLogout(t *testing.T) {
 		_, frames := signIn(alice)
 		alice.get("/logout", url.Values{"client_id": {"shop"}, "redirect_uri": {"https://shop.example.com/bye"}}).wantFrames("https://shop.example.com/bye", frames...)
 	})
+	t.Run("one app on the account page", func(t *testing.T) {
+		alice, phone := w.browser(), w.browser()
+		_, frames := signIn(alice)
+		signIn(phone) // whose frames no browser is there to load
+		page := alice.submit(alice.get("/account/end", url.Values{"app": {"wiki"}}).wantPage(http.StatusOK, "The wiki will be told."), nil)
+		page.wantFrames("/account/done", frames[0]).wantWords("This browser is now asking this app", "not", "Your session here has ended.")
+		alice.get("/account/done", nil).wantWords("You have left The wiki", "The wiki could not be told.")
+		if !alice.alive() || !phone.alive() {
+			t.Error("a session ended")
+		}
+		others := alice.get("/account/end", url.Values{"scope": {"others"}}).wantWords("The shop and The mail will be told.")
+		alice.submit(others, nil).wantWords("One session has ended", "not", "Logging you out")
+	})
+	t.Run("everywhere", func(t *testing.T) {
+		alice, phone := w.browser(), w.browser()
+		_, frames := signIn(alice)
+		signIn(phone)
+		page := alice.get("/account/end", url.Values{"scope": {"everywhere"}}).wantWords("The shop, The wiki and The mail will be told.", "The wiki cannot be told: log out there yourself.")
+		alice.submit(page, nil).wantFrames("/logged_out", frames...)
+	})
 	t.Run("nobody has a page", func(t *testing.T) {
 		alice := w.browser()
 		shop := alice.firstSignOn("shop", "alice")

@@ -17,6 +17,7 @@ import (
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/metrics"
 	"github.com/exeunt-id/exeunt/provider/protocol"
+	"github.com/exeunt-id/exeunt/provider/realtime"
 	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/signout"
 	"github.com/exeunt-id/exeunt/provider/store"
@@ -41,6 +42,7 @@ type Provider struct {
 	trail     *audit.Trail
 	alerts    alerts
 	metrics   *metrics.Metrics
+	hub       *realtime.Hub
 	pages     *browser.Renderer
 	base      browser.Base
 	echo      *echo.Echo // what is below the base
@@ -61,7 +63,7 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	}
 	p := &Provider{cfg: cfg, base: browser.NewBase(cfg.Issuer), closing: make(chan struct{})}
 	p.metrics = p.newMetrics()
-	o, err := wire(cfg, cfg.Logout.Workers, p.metrics)
+	o, err := wire(cfg, cfg.Logout.Workers, p.metrics, func(plan *logout.Plan) { p.hub.Ended(plan.Endings()) })
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +81,12 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 // Engine returns the logout engine, for what has no HTTP endpoint.
 func (p *Provider) Engine() *logout.Engine { return p.engine }
 
-// Drain answers requests that wait for something to happen. Call it when the server stops accepting (http.Server.RegisterOnShutdown), so that
+// Drain answers requests that wait for something to happen, and asks connected pages to come back later. Call it when the server stops accepting (http.Server.RegisterOnShutdown), so that
 // it need not wait for them.
 func (p *Provider) Drain() {
 	p.close()
 	p.engine.Drain()
+	p.hub.Drain()
 }
 
 // ServeHTTP implements http.Handler.
@@ -117,10 +120,13 @@ type endpoints struct {
 	register   *protocol.Registration // nil: no client registers itself
 	userToken  *protocol.UserToken
 	events     *protocol.Events
+	pages      pageEndpoints
 	login      *web.Login
 	choice     *web.DeviceChoice
 	appDevices *web.AppDevices
 	consent    *web.Consent
+	goOn       *web.Continue
+	account    *web.Account
 	home       *web.Home
 	loggedOut  *web.LoggedOut
 	assets     *web.Assets
@@ -141,6 +147,7 @@ func (p *Provider) endpoints() (*endpoints, error) {
 	if p.pages, err = browser.NewRenderer(templates.FS, assets, product, p.base); err != nil {
 		return nil, err
 	}
+	p.hub = p.newHub(cookies)
 	e := &endpoints{assets: &web.Assets{Files: assets}, health: &health{db: p.cfg.DB}}
 	if err := p.protocol(e, cookies); err != nil {
 		return nil, err
@@ -155,7 +162,7 @@ func (p *Provider) endpoints() (*endpoints, error) {
 func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	settings := protocol.Settings{
 		// Discovery 1.0, 3: the issuer is a URL to which paths are appended, as it stands in tokens.
-		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Now: p.cfg.Now, Logger: p.cfg.Logger,
+		Issuer: p.cfg.Issuer, Lifetimes: p.cfg.Tokens, Algorithms: p.cfg.Algorithms, Languages: p.pages.Languages(), Now: p.cfg.Now, Logger: p.cfg.Logger,
 		GlobalRevocation: len(p.cfg.GlobalRevocation) > 0,
 		Registration:     len(p.cfg.Registration.InitialAccessTokens) > 0, Audit: p.trail,
 	}
@@ -178,11 +185,11 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	signer := timedSigner{p.keyring, p.metrics}
 	reuse := &protocol.Reuse{Tx: p.cfg.DB, Grants: p.store.Grants, Sessions: p.sessions, Engine: p.engine, Audit: p.trail, Logger: p.cfg.Logger}
 	flow := &protocol.Flow{
-		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Devices: p.operator.devices, Activity: activity, Current: current, Respond: respond,
+		Settings: settings, Tx: p.cfg.DB, Consents: p.store.Consents, Left: p.store.Departures, Devices: p.operator.devices, Activity: activity, Current: current, Respond: respond,
 	}
 	signOut := protocol.SignOut{
 		Settings: settings, Current: current, Sessions: p.sessions, Clients: p.store.Clients, Users: p.store.Users, Cookies: cookies, Pages: p.pages,
-		Keeper: keeper, Leaver: &signout.Leaver{Engine: p.engine, Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages, Wait: p.cfg.Logout.Wait},
+		Keeper: keeper, Leaver: p.leaver(cookies),
 	}
 	script, err := static.FS.ReadFile("check_session.js")
 	if err != nil {
@@ -244,6 +251,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	if err != nil {
 		return fmt.Errorf("provider: %w", err)
 	}
+	e.pages = p.pageEndpoints(protocol.Page{Settings: settings, Clients: p.store.Clients, Origins: p.store.Clients, Hints: hints, Sessions: p.sessions}, signOut.Leaver)
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
 	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Tx: p.cfg.DB, Revoker: revoker}
 	return nil
@@ -255,7 +263,7 @@ func (p *Provider) web(e *endpoints, cookies browser.Cookies, authenticator *ide
 	e.login = &web.Login{
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: countedLogins{authenticator, p.metrics}, Sessions: p.sessions,
 		Devices: p.operator.devices, Choices: p.store.Devices, Current: current, Ender: p.engine, Tx: p.cfg.DB, Audit: p.trail, Cookies: cookies, Pages: p.pages,
-		Lifetimes: p.cfg.Sessions, Now: p.cfg.Now,
+		Renewed: p.hub.Renewed, Lifetimes: p.cfg.Sessions, Now: p.cfg.Now,
 	}
 	e.appDevices = &web.AppDevices{
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Current: current, Devices: p.operator.devices, Cookies: cookies, Pages: p.pages,
@@ -268,6 +276,16 @@ func (p *Provider) web(e *endpoints, cookies browser.Cookies, authenticator *ide
 	}
 	e.home = &web.Home{Current: current, Users: p.store.Users, Pages: p.pages}
 	e.loggedOut = &web.LoggedOut{Receipts: p.engine, Clients: p.store.Clients, Cookies: cookies, Pages: p.pages, Now: p.cfg.Now}
+	e.goOn = &web.Continue{Consent: e.consent, Departures: p.store.Departures}
+	e.account = &web.Account{
+		Current: current, Users: p.store.Users, Clients: p.store.Clients, Sessions: p.sessions, Grants: p.store.Grants, Devices: p.store.Devices,
+		Detacher: p.operator.devices, Journal: p.sessions, Changer: p.operator,
+		Authenticator: authenticator, LoggedOut: e.loggedOut, Leaver: p.leaver(cookies), Audit: p.trail, Cookies: cookies, Pages: p.pages, Now: p.cfg.Now,
+	}
+}
+
+func (p *Provider) leaver(cookies browser.Cookies) *signout.Leaver {
+	return &signout.Leaver{Engine: p.engine, Tx: p.cfg.DB, Cookies: cookies, Pages: p.pages, Wait: p.cfg.Logout.Wait}
 }
 
 func (p *Provider) current(cookies browser.Cookies) signout.Current {

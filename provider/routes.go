@@ -30,6 +30,9 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	// For applications to embed.
 	r.Match([]string{get, head}, protocol.PathCheckSession, e.check.Get)
 
+	// For applications' pages, each client's for its own origins.
+	e.pages.routes(r)
+
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)
@@ -67,6 +70,14 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	r.POST("/login/devices", e.choice.Post)
 	r.GET("/consent", e.consent.Get)
 	r.POST("/consent", e.consent.Post)
+	r.GET("/continue", e.goOn.Get)
+	r.POST("/continue", e.goOn.Post)
+	r.GET("/account", e.account.Get)
+	r.GET("/account/end", e.account.EndForm)
+	r.POST("/account/end", e.account.End)
+	r.GET("/account/done", e.account.Done)
+	r.GET("/account/password", e.account.PasswordForm)
+	r.POST("/account/password", e.account.Password)
 	r.GET("/logged_out", e.loggedOut.Get)
 	r.GET("/logged_out/receipts", e.loggedOut.ReceiptsJSON)
 	r.Match([]string{get, head}, "/", e.home.Get)

@@ -7,9 +7,10 @@ import (
 	"io/fs"
 )
 
-// FS holds the templates of the pages that everybody sees.
+// FS holds the templates of the pages that everybody sees, and what they say: locale/*.json, one file per language, named by its tag (BCP 47).
+// Another language is another file, with every text that English has.
 //
-//go:embed *.html
+//go:embed *.html locale/*.json
 var FS embed.FS
 
 //go:embed console/*.html

@@ -7,11 +7,14 @@ import (
 )
 
 // Error is a failure that a person can read. Handlers return it; one boundary turns it into the page "error". Texts never contain a
-// secret nor the message of an inner layer: that is Err, for the log.
+// secret nor the message of an inner layer: that is Err, for the log. They are in English; the page shows them in the person's language, by
+// the "errors" of its file, where a test wants each of them.
 type Error struct {
 	Status     int           // HTTP status; 0 means 500
 	Title      string        // what happened, in a few stable words
 	Message    string        // what happened, in a sentence or two
+	Args       []any         // names and values in turn: {name} in Message becomes the value
+	Outcome    string        // what that means, a further sentence of Message; may be empty
 	Hint       string        // what to do now; may be empty
 	RetryAfter time.Duration // when trying again makes sense; 0: nothing is said
 	Err        error         // the cause; logged, never shown

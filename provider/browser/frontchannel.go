@@ -30,6 +30,7 @@ type FrontchannelPage struct {
 	Frames  []Frame
 	Next    string // where the browser goes afterwards: a validated redirect URI or a path of ours
 	Seconds int    // when, if scripts are off
+	Ended   bool   // the session of this browser
 }
 
 // Frame is an application's page that is embedded so that it logs the person out there.
@@ -39,10 +40,11 @@ type Frame struct {
 }
 
 // Frontchannel answers a logout with the page that embeds the applications' pages (OpenID Connect Front-Channel Logout 1.0, 3) and then goes
-// on to next, a validated redirect URI or a path of ours. The policy admits frames of exactly these origins.
-func (r *Renderer) Frontchannel(c echo.Context, frames []Frame, next string) error {
+// on to next, a validated redirect URI or a path of ours. The policy admits frames of exactly these origins. ended says that it was the session
+// of this browser that ended.
+func (r *Renderer) Frontchannel(c echo.Context, frames []Frame, next string, ended bool) error {
 	page := Page{
-		Title: "Logging you out", Script: goOn, Data: FrontchannelPage{Frames: frames, Next: next, Seconds: int(framesWait / time.Second)},
+		Script: goOn, Data: FrontchannelPage{Frames: frames, Next: next, Seconds: int(framesWait / time.Second), Ended: ended},
 	}
 	for _, frame := range frames {
 		if origin := Origin(frame.URI); origin != "" && !slices.Contains(page.FrameSources, origin) {

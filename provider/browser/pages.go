@@ -9,6 +9,8 @@ type LoginPage struct {
 	Error      string // why the last attempt failed; empty at first
 	Notice     string // why the person is asked although nothing went wrong; may be empty
 	ClientName string // the app that asks; empty for a plain login
+	Next       string // of a plain login: the page of ours that it leads to; empty means home
+	Locales    string // of a plain login: ui_locales
 	CSRF       string
 }
 
@@ -74,8 +76,10 @@ type LoggedOutPage struct {
 	Summary        string // one sentence over all apps; empty without Apps
 	Retrying       bool   // somebody is still to be told
 	Told, Total    int
-	RefreshSeconds int // without scripts the page is loaded again after so many seconds; 0: it is not
-	PollMillis     int // with scripts it is kept up to date, first after so many milliseconds; 0: everything is final
+	RefreshSeconds int    // without scripts the page is loaded again after so many seconds; 0: it is not
+	PollMillis     int    // with scripts it is kept up to date, first after so many milliseconds; 0: everything is final
+	From           string // path that a script asks
+	Here           string // path of the page itself
 	ReturnURI      string
 	ReturnName     string
 }

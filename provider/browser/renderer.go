@@ -16,25 +16,28 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// defaultLocale is the language of pages that say nothing else.
-const defaultLocale = "en"
-
 // autoSubmit posts the form at once. It calls the prototype's method because a field named "submit" would hide the form's own.
 const autoSubmit = `HTMLFormElement.prototype.submit.call(document.getElementById("form-post"));`
 
 // Renderer turns templates into answers. It is safe for concurrent use.
 type Renderer struct {
-	pages   map[Base]map[string]*template.Template
-	product string
+	pages     map[place]map[string]*template.Template
+	catalogue catalogue
+	product   string
+}
+
+// place is what a set of parsed templates is made for.
+type place struct {
+	base Base
+	tag  string // of the language
 }
 
 // Page is one answer to a browser.
 type Page struct {
-	Title      string
+	Title      string   // Defaults to the text "<template>.title", if there is one
 	FormAction []string // where the form's answer may redirect to, besides us: validated redirect URIs, their origins or schemes
 	Script     string   // the one inline script, trusted, given a nonce; only form_post and frontchannel have one
 	Data       any      // the struct that belongs to the template, see pages.go
-	Locale     string   // language tag; Defaults to "en"
 
 	FrameSources []string // origins of the pages that it embeds; only frontchannel has some
 
@@ -44,28 +47,38 @@ type Page struct {
 // view is what a template sees.
 type view struct {
 	Page
+	Locale  string // language tag
 	Product string
 	Nonce   string
 	Script  template.JS
 }
 
 // NewRenderer parses all templates: layout.html and, inside it, each other *.html in the top folder of files, known by its name
-// without the extension. Static files are named by {{asset "name"}}, our own paths and validated redirect URIs by {{uri "/login"}}; product
-// is the name in the title and the header. Pages are made below each of the bases, and below none.
+// without the extension. Static files are named by {{asset "name"}}, our own paths and validated redirect URIs by {{uri "/login"}}, texts by
+// {{t "key" "name" .Value}}, or rich in place of t where they hold HTML; product is the name in the title and the header. Pages are made in
+// each language of locale/*.json, see Language, below each of the bases, and below none.
 func NewRenderer(files fs.FS, assets *Assets, product string, bases ...Base) (*Renderer, error) {
-	r := &Renderer{pages: map[Base]map[string]*template.Template{}, product: product}
+	languages, err := readCatalogue(files)
+	if err != nil {
+		return nil, err
+	}
+	r := &Renderer{pages: map[place]map[string]*template.Template{}, catalogue: languages, product: product}
 	for _, base := range slices.Compact(append(bases, "")) {
-		pages, err := parsePages(files, template.FuncMap{
-			"uri": base.link,
-			"asset": func(name string) (string, error) {
-				path, err := assets.url(name)
-				return base.Public(path), err
-			},
-		})
-		if err != nil {
-			return nil, err
+		for _, l := range languages.languages {
+			pages, err := parsePages(files, template.FuncMap{
+				"uri":  base.link,
+				"t":    l.inTemplate,
+				"rich": l.richInTemplate,
+				"asset": func(name string) (string, error) {
+					path, err := assets.url(name)
+					return base.Public(path), err
+				},
+			})
+			if err != nil {
+				return nil, err
+			}
+			r.pages[place{base, l.Tag}] = pages
 		}
-		r.pages[base] = pages
 	}
 	return r, nil
 }
@@ -99,13 +112,14 @@ func parsePages(files fs.FS, functions template.FuncMap) (map[string]*template.T
 // Render answers with the named template. The answer carries the security headers of every page; nothing is sent when the template
 // fails, so that the boundary can still answer with an error.
 func (r *Renderer) Render(c echo.Context, status int, name string, p Page) error {
-	page, ok := r.pages[baseOf(c)][name]
+	l := r.Language(c)
+	page, ok := r.pages[place{baseOf(c), l.Tag}][name]
 	if !ok {
 		return fmt.Errorf("browser: no template is called %q", name)
 	}
-	v := view{Page: p, Product: r.product, Script: template.JS(p.Script)} //nolint:gosec // our own constant
-	if v.Locale == "" {
-		v.Locale = defaultLocale
+	v := view{Page: p, Locale: l.Tag, Product: r.product, Script: template.JS(p.Script)} //nolint:gosec // our own constant
+	if v.Title == "" && l.Has(name+".title") {
+		v.Title = l.Text(name + ".title")
 	}
 	if p.Script != "" {
 		v.Nonce = NewSecret()
@@ -114,6 +128,7 @@ func (r *Renderer) Render(c echo.Context, status int, name string, p Page) error
 	if err := page.ExecuteTemplate(&body, "layout.html", v); err != nil {
 		return fmt.Errorf("browser: rendering %s: %w", name, err)
 	}
+	c.Response().Header().Set("Content-Language", l.Tag)
 	secure(c.Response().Header(), p.FormAction, p.FrameSources, v.Nonce, p.Live)
 	return c.HTMLBlob(status, body.Bytes())
 }
@@ -122,8 +137,12 @@ func (r *Renderer) Render(c echo.Context, status int, name string, p Page) error
 // the log line.
 func (r *Renderer) Error(c echo.Context, e *Error) error {
 	SetRetryAfter(c.Response().Header(), e.RetryAfter)
+	l := r.Language(c)
 	data := ErrorPage{
-		Title: e.Title, Message: e.Message, Hint: e.Hint, RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
+		Title: l.Error(e.Title), Message: l.Error(e.Message, e.Args...), Hint: l.Error(e.Hint), RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
+	}
+	if e.Outcome != "" {
+		data.Message += " " + l.Error(e.Outcome)
 	}
 	if data.Title == "" {
 		data.Title = http.StatusText(e.status())
@@ -142,6 +161,6 @@ func SetRetryAfter(h http.Header, after time.Duration) {
 // Response Mode, 2). Without scripts the person presses its button.
 func (r *Renderer) FormPost(c echo.Context, action string, fields []Field) error {
 	return r.Render(c, http.StatusOK, "form_post", Page{
-		Title: "Continue", FormAction: []string{action}, Script: autoSubmit, Data: FormPostPage{Action: action, Fields: fields},
+		FormAction: []string{action}, Script: autoSubmit, Data: FormPostPage{Action: action, Fields: fields},
 	})
 }

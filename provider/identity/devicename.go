@@ -34,13 +34,12 @@ var (
 // maxDeviceName bounds the name of a program that nobody knows, in bytes.
 const maxDeviceName = 40
 
-// DeviceName makes human words of a User-Agent header (RFC 9110, 10.1.5), such as "Firefox on Linux". A program that it does not know keeps the
-// name of its first product; nothing at all is "Unknown device".
-func DeviceName(userAgent string) string {
-	browser, system := "", ""
+// Agent reads the names of a program and a system out of a User-Agent header (RFC 9110, 10.1.5): "Firefox" and "Linux". Either is empty when nobody
+// can tell. A program that it does not know keeps the name of its first product. Anybody can send any header: the names are for people to read.
+func Agent(userAgent string) (program, system string) {
 	for _, b := range knownBrowsers {
 		if strings.Contains(userAgent, b.token) {
-			browser = b.name
+			program = b.name
 			break
 		}
 	}
@@ -50,21 +49,25 @@ func DeviceName(userAgent string) string {
 			break
 		}
 	}
-	if browser == "" {
+	if program == "" {
 		product, _, _ := strings.Cut(strings.TrimSpace(userAgent), "/")
 		if product, _, _ = strings.Cut(product, " "); product != "Mozilla" {
-			browser = plainName(product)
+			program = plainName(product)
 		}
 	}
-	switch {
-	case browser != "" && system != "":
-		return browser + " on " + system
-	case browser != "":
-		return browser
-	case system != "":
-		return system
+	return program, system
+}
+
+// DeviceName makes human words of a User-Agent header, such as "Firefox on Linux"; of nothing at all "Unknown device".
+func DeviceName(userAgent string) string {
+	switch program, system := Agent(userAgent); {
+	case program != "" && system != "":
+		return program + " on " + system
+	case program+system != "":
+		return program + system
+	default:
+		return "Unknown device"
 	}
-	return "Unknown device"
 }
 
 // plainName keeps a product's name if it is one (RFC 9110, 5.6.2) and short.

@@ -48,6 +48,7 @@ func (h *Authorize) Handle(c echo.Context) error {
 	if withoutCookies(r, h.Cookies) {
 		return h.Keeper.bounce(c, PathAuthorize, values)
 	}
+	browser.SetLocales(c, values.Get("ui_locales"))
 	p, repeated := pick(values, authorizeParameters)
 	t, err := findTarget(r.Context(), h.Clients, p)
 	if err != nil {

@@ -66,7 +66,7 @@ func NewDiscovery(s Settings) (*Discovery, error) {
 			RevocationEndpointAuthSigningAlgValuesSupported:    algorithmNames(assertionAlgorithms),
 			IntrospectionEndpointAuthSigningAlgValuesSupported: algorithmNames(assertionAlgorithms),
 			DisplayValuesSupported:                             []oidc.Display{oidc.DisplayPage},
-			UILocalesSupported:                                 oidc.ParseLocales([]string{"en"}),
+			UILocalesSupported:                                 oidc.ParseLocales(s.Languages),
 			ClaimTypesSupported:                                []string{"normal"},
 			ClaimsSupported:                                    supportedClaims(),
 			CodeChallengeMethodsSupported:                      []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},

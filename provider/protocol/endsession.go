@@ -111,7 +111,7 @@ func (h *EndSession) Confirm(c echo.Context) error {
 func (h *EndSession) validate(ctx context.Context, values url.Values) (endRequest, error) {
 	p, repeated := pick(values, endSessionParameters)
 	if len(repeated) > 0 {
-		return endRequest{}, signOutRefused("It says more than once: "+repeated[0]+".", nil)
+		return endRequest{}, signOutRepeats(repeated[0])
 	}
 	r := endRequest{values: values}
 	clientID := p["client_id"]

@@ -25,6 +25,7 @@ const (
 	codeNoUserToken   = "unknown_user_token" // ours
 	codeUserTokenGone = "used_user_token"    // ours: used or expired
 	codeDeviceRefused = "device_refused"     // ours
+	codeOriginRefused = "origin_not_allowed" // ours
 
 	codeInsufficientAuthentication = "insufficient_user_authentication" // RFC 9470, 3
 
@@ -37,7 +38,7 @@ func Status(e *oidc.Error) int {
 	switch e.ErrorType {
 	case oidc.InvalidClient, codeInvalidToken, codeInsufficientAuthentication:
 		return http.StatusUnauthorized
-	case codeInsufficientScope, codeDeviceRefused:
+	case codeInsufficientScope, codeDeviceRefused, codeOriginRefused:
 		return http.StatusForbidden
 	case codeNoStream:
 		return http.StatusNotFound
@@ -91,8 +92,16 @@ func signOutRefused(message string, err error) *browser.Error {
 	return &browser.Error{
 		Status:  http.StatusBadRequest,
 		Title:   "This sign-out request is not valid",
-		Message: message + " Nothing was ended: you are as signed in as before.",
+		Message: message,
+		Outcome: "Nothing was ended: you are as signed in as before.",
 		Hint:    "Go back to the application and try again. If it happens again, tell its makers what this page says.",
 		Err:     err,
 	}
+}
+
+// signOutRepeats is the page for a logout request that has a parameter more than once.
+func signOutRepeats(parameter string) *browser.Error {
+	e := signOutRefused("It says more than once: {parameter}.", nil)
+	e.Args = []any{"parameter", parameter}
+	return e
 }

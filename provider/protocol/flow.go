@@ -24,19 +24,29 @@ type consentReader interface {
 	Hold(ctx context.Context, subject, clientID string) (identity.Consent, error)
 }
 
-// readConsent is one of consentReader's.
-type readConsent func(ctx context.Context, subject, clientID string) (identity.Consent, error)
+// departureReader remembers which apps people have left.
+type departureReader interface {
+	LeftAt(ctx context.Context, subject, clientID string) (time.Time, error)
+	Return(ctx context.Context, subject, clientID string) error
+}
+
+// errLeft says that the person has left the app, and has not said that they want to go on.
+var errLeft = errors.New("protocol: the person has left this app")
 
 // deviceAsker tells whether the person must make room for an app on their devices first; *device.Registry does.
 type deviceAsker interface {
 	Asks(ctx context.Context, session logout.Session, client identity.Client) (bool, error)
 }
 
+// readConsent is one of consentReader's.
+type readConsent func(ctx context.Context, subject, clientID string) (identity.Consent, error)
+
 // Flow takes an authorization request as far as it goes without the person. Authorize starts it, Resume continues it.
 type Flow struct {
 	Settings
 	Tx       Transactions
 	Consents consentReader
+	Left     departureReader
 	Activity signout.Activity
 	Devices  deviceAsker
 	Current  signout.Current
@@ -51,16 +61,14 @@ type hooks struct {
 	record func(ctx context.Context, a identity.Authorization) error
 }
 
-func (h hooks) askConsent() error {
-	return h.ask(pathConsent, &oidc.Error{ErrorType: codeConsentRequired, Description: "The person must agree first."})
-}
-
 // advance decides what the request still needs and answers it when that is nothing:
 //
 //  1. A live session whose login satisfies prompt, max_age and id_token_hint, or else the login page.
 //  2. Consent, or else the consent page.
 //  3. Room for the client on the person's devices, or else the page of devices.
-//  4. In one transaction: hold the consent, which may have been revoked since, hold the session, note its activity, record the code.
+//  4. In one transaction: hold the consent, which may have been revoked since, hold the session, note its activity, record the code. A person who has left
+//     this app on their account page is asked first. That is looked up here, where the session is held: a departure at this moment either comes
+//     first and is seen, or drops the code.
 //  5. Redirect with the code.
 func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hooks) error {
 	ctx, now := c.Request().Context(), f.Now().UTC()
@@ -71,30 +79,28 @@ func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hoo
 	if !live || needsLogin(a, session, now) {
 		return h.ask(pathLogin, oidc.ErrLoginRequired().WithDescription("The person must log in."))
 	}
-	if a.Request.Scopes, err = f.consented(ctx, f.Consents.Consent, t.Client, a, session); errors.Is(err, errNoConsent) {
-		return h.askConsent()
-	}
-	if err != nil {
-		return err
-	}
-	full, err := f.Devices.Asks(ctx, session, t.Client)
-	if err != nil {
-		return err
+	full := false
+	if a.Request.Scopes, err = f.consented(ctx, f.Consents.Consent, t.Client, a, session); err == nil {
+		full, err = f.Devices.Asks(ctx, session, t.Client)
 	}
 	if full {
 		return h.ask(pathDevices, oidc.ErrInteractionRequired().WithDescription("The person uses the client on as many devices as they may."))
 	}
-	err = f.issueCode(c, t, a, session, now, h)
+	if err == nil {
+		err = f.issueCode(c, t, a, session, now, h)
+	}
 	switch {
-	case errors.Is(err, errNoConsent): // a revocation was faster
-		return h.askConsent()
-	case errors.Is(err, logout.ErrNoSession): // a logout was
+	case errors.Is(err, errNoConsent):
+		return h.ask(pathConsent, &oidc.Error{ErrorType: codeConsentRequired, Description: "The person must agree first."})
+	case errors.Is(err, errLeft):
+		return h.ask(pathContinue, oidc.ErrInteractionRequired().WithDescription("The person has left this application, and must say that they want to go on."))
+	case errors.Is(err, logout.ErrNoSession): // a logout was faster
 		return h.ask(pathLogin, oidc.ErrLoginRequired().WithDescription("The person must log in."))
 	}
 	return err
 }
 
-// issueCode records a code and answers with it. errNoConsent and logout.ErrNoSession say that a revocation or a logout was faster.
+// issueCode records a code and answers with it. errNoConsent, errLeft and logout.ErrNoSession say that a revocation, a departure or a logout was faster.
 func (f *Flow) issueCode(c echo.Context, t target, a identity.Authorization, session logout.Session, now time.Time, h hooks) error {
 	ctx := c.Request().Context()
 	code := browser.NewSecret()
@@ -108,6 +114,9 @@ func (f *Flow) issueCode(c echo.Context, t target, a identity.Authorization, ses
 			return err
 		}
 		a.AuthTime = held.AuthTime
+		if err := f.goOn(ctx, a, held); err != nil {
+			return err
+		}
 		return h.record(ctx, a)
 	})
 	if err != nil {
@@ -133,6 +142,21 @@ func (f *Flow) consented(ctx context.Context, read readConsent, client identity.
 		return without(a.Request.Scopes, oidc.ScopeOfflineAccess), nil
 	}
 	return nil, errNoConsent
+}
+
+// goOn returns errLeft when the person has left the app since the session began, and has neither logged in nor agreed for this request since
+// then. When they have, they have come back. As in missingConsent, an agreement from before the session's login may be somebody else's.
+func (f *Flow) goOn(ctx context.Context, a identity.Authorization, s logout.Session) error {
+	left, err := f.Left.LeftAt(ctx, s.Subject, a.ClientID)
+	if err != nil || left.IsZero() || s.CreatedAt.After(left) {
+		return err
+	}
+	loggedIn := loggedInWithin(a, s) && a.LoggedInAt.After(left)
+	agreed := a.ConsentedAt.After(left) && !a.ConsentedAt.Before(s.AuthTime)
+	if !loggedIn && !agreed {
+		return errLeft
+	}
+	return f.Left.Return(ctx, s.Subject, a.ClientID)
 }
 
 // needsLogin reports whether the person must prove again who they are (Core 3.1.2.3). A login that happened within this request

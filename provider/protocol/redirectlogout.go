@@ -100,7 +100,7 @@ func (h *RedirectLogout) validate(ctx context.Context, values url.Values) (logou
 	p, repeated := pick(values, logoutParameters)
 	switch {
 	case len(repeated) > 0:
-		return logoutRequest{}, signOutRefused("It says more than once: "+repeated[0]+".", nil)
+		return logoutRequest{}, signOutRepeats(repeated[0])
 	case p["client_id"] == "":
 		return logoutRequest{}, signOutRefused("It does not say which application sent you (client_id).", nil)
 	}

@@ -85,6 +85,7 @@ func (h *Resume) find(c echo.Context, id string) (identity.Authorization, target
 			Hint:    "Allow cookies for this site, go back to the application and start again.",
 		}
 	}
+	browser.SetLocales(c, a.Request.UILocales...)
 	t, err := findTarget(ctx, h.Clients, parameters{"client_id": a.ClientID, "redirect_uri": a.Request.RedirectURI})
 	t.State, t.Mode = a.Request.State, a.Request.ResponseMode
 	return a, t, err

@@ -15,6 +15,7 @@ type Settings struct {
 	Issuer     string // exactly as it stands in tokens
 	Lifetimes  Lifetimes
 	Algorithms []string // of signatures, the default first
+	Languages  []string // tags of those that the pages speak
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Audit      audit.Recorder
@@ -64,8 +65,12 @@ const (
 	PathDevices           = "/api/devices"
 	PathEvents            = "/api/events"
 	PathEventsAck         = "/api/events/ack"
+	PathSessionLogout     = "/api/session/logout"
+	PathSessionStatus     = "/api/session/status"
+	PathRealtimeTicket    = "/api/realtime/ticket"
 	pathLogin             = "/login"
 	pathConsent           = "/consent"
+	pathContinue          = "/continue"
 	pathDevices           = "/authorize/devices"
 )
 

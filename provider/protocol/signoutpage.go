@@ -55,6 +55,7 @@ func (s *SignOut) receive(c echo.Context, path string) (url.Values, bool, error)
 		if err != nil {
 			return nil, false, signOutRefused("It has waited for too long.", err)
 		}
+		browser.SetLocales(c, values.Get("ui_locales"))
 		return values, false, nil
 	}
 	return r.Form, false, nil
@@ -96,7 +97,7 @@ func (s *SignOut) ask(c echo.Context, q question) error {
 		return err
 	}
 	page.Hidden = []browser.Field{{Name: keptParameter, Value: sealed}}
-	answer := browser.Page{Title: "Log out?", Data: page}
+	answer := browser.Page{Data: page}
 	if q.next.RedirectURI != "" {
 		answer.FormAction = []string{q.next.RedirectURI}
 	}
@@ -133,11 +134,13 @@ func (s *SignOut) answered(c echo.Context, path string) (keptRequest, error) {
 	if err != nil {
 		return kept, signOutRefused("It has waited for too long.", err)
 	}
+	browser.SetLocales(c, kept.Values.Get("ui_locales"))
 	return kept, nil
 }
 
 // leave ends the session for the person in front of this browser.
 func (s *SignOut) leave(c echo.Context, cause logout.Cause, session logout.Session, next signout.Next) error {
+	next.UILocales = browser.UILocales(c)
 	return s.Leaver.Leave(c, logout.Request{
 		Cause:             cause,
 		Actor:             signout.UserActor(c, session.Subject),

@@ -40,7 +40,11 @@ type Next struct {
 	RedirectURI string // validated; empty: the page that says who has been told
 	State       string // appended to RedirectURI unchanged
 	ClientID    string // whom that page offers to go back to; may be empty
+	UILocales   string // the languages that page shall speak; may be empty
 	DropCookie  bool   // the session that ends is the one of this browser's cookie
+
+	// Page is a page of ours that says who has been told, in place of the usual one, where the person stays signed in. It may have a query.
+	Page string
 
 	// Also runs in the transaction that ends the session: both happen or neither.
 	Also func(ctx context.Context) error
@@ -56,19 +60,24 @@ type Next struct {
 //
 // Errors are those of the engine, and then nothing has ended.
 func (l *Leaver) Leave(c echo.Context, req logout.Request, next Next) error {
-	if next.DropCookie { // only the session's own browser has the applications' cookies, and may see which they are
+	if next.DropCookie && req.Target.SessionID != "" { // only the session's own browser has the applications' cookies, and may see which they are
 		req.BrowserSessionID = req.Target.SessionID
 	}
 	out, err := l.End(c.Request().Context(), req, next.Also)
 	if err != nil {
 		return err
 	}
+	return l.Follow(c, out, next)
+}
+
+// Follow is Leave from its second step on, for a logout that was part of something larger.
+func (l *Leaver) Follow(c echo.Context, out *logout.Outcome, next Next) error {
 	if next.DropCookie {
 		l.Cookies.DropSession(c.Response())
 	}
 	if out.LogoutID != "" {
 		l.Engine.Wait(c.Request().Context(), out.LogoutID, l.Wait)
-		if next.DropCookie && next.RedirectURI == "" {
+		if next.RedirectURI == "" && (next.DropCookie || next.Page != "") {
 			l.Cookies.SetReceipt(c.Response(), out.LogoutID)
 		}
 	}
@@ -77,7 +86,7 @@ func (l *Leaver) Leave(c echo.Context, req logout.Request, next Next) error {
 		for i, f := range out.Frames {
 			frames[i] = browser.Frame{Name: cmp.Or(f.Name, f.ClientID), URI: f.URI}
 		}
-		return l.Pages.Frontchannel(c, frames, next.location())
+		return l.Pages.Frontchannel(c, frames, next.location(), next.DropCookie)
 	}
 	return l.Go(c, next)
 }
@@ -97,6 +106,23 @@ func (l *Leaver) End(ctx context.Context, req logout.Request, also func(ctx cont
 	return out, nil
 }
 
+// EndInPlace is Leave for a page of an application that asked by script and stays where it is: steps 1 to 3, and the receipts as they are then.
+// Nobody is told through the front channel, because the application must not learn of the others' pages. own says that the session is the one
+// of this browser's cookies.
+func (l *Leaver) EndInPlace(c echo.Context, req logout.Request, own bool) (*logout.Outcome, []logout.Receipt, error) {
+	out, err := l.End(c.Request().Context(), req, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if own {
+		l.Cookies.DropSession(c.Response())
+	}
+	if out.LogoutID == "" {
+		return out, nil, nil
+	}
+	return out, l.Engine.Wait(c.Request().Context(), out.LogoutID, l.Wait), nil
+}
+
 // Go is the last step of Leave alone, for when there was nothing to end. 303 makes the browser use GET whatever it sent (RFC 9110,
 // 15.4.4).
 func (l *Leaver) Go(c echo.Context, next Next) error {
@@ -111,7 +137,7 @@ func (n Next) location() string {
 	if n.RedirectURI != "" {
 		return Location(n.RedirectURI, browser.Field{Name: "state", Value: n.State})
 	}
-	return Location(DonePath, browser.Field{Name: "client_id", Value: n.ClientID})
+	return Location(cmp.Or(n.Page, DonePath), browser.Field{Name: "client_id", Value: n.ClientID}, browser.Field{Name: "ui_locales", Value: n.UILocales})
 }
 
 // UserActor names the person in front of the browser as the one who asked for a logout.

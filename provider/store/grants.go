@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -158,6 +160,21 @@ func (g *Grants) Revoke(ctx context.Context, id string, at time.Time) (bool, err
 		return false, nil
 	}
 	return alive, err
+}
+
+// Offline returns the grants with offline_access that a logout of the target would revoke, in sessions that live and in those that have ended: for
+// whom they are, and the sessions they came from.
+func (g *Grants) Offline(ctx context.Context, t logout.Target) ([]identity.Grant, error) {
+	where, args := surviving(t)
+	var grants []identity.Grant
+	query := g.db.Reader(ctx).Raw(`SELECT id, client_id, subject, session_id, sid FROM grants WHERE offline AND revoked_at IS NULL AND `+where+` ORDER BY id`, args...)
+	err := rows(query, "finding offline grants", func(r *sql.Rows) error {
+		grant := identity.Grant{Offline: true}
+		err := r.Scan(&grant.ID, &grant.ClientID, &grant.Subject, &grant.SessionID, &grant.SID)
+		grants = append(grants, grant)
+		return err
+	})
+	return grants, err
 }
 
 var errRevoked = errors.New("store: revoked before")

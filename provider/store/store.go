@@ -30,6 +30,7 @@ type Store struct {
 	Authorizations *Authorizations
 	Grants         *Grants
 	Consents       *Consents
+	Departures     *Departures
 	Keys           *Keys
 	Failures       *Failures
 	Assertions     *Assertions
@@ -37,6 +38,8 @@ type Store struct {
 	Alerts         *Alerts
 	Mails          *Mails
 	Devices        *Devices
+	Tickets        *Tickets
+	Presence       *Presence
 
 	db  *database.DB
 	now func() time.Time
@@ -48,10 +51,12 @@ var (
 	_ identity.Authorizations = (*Authorizations)(nil)
 	_ identity.Grants         = (*Grants)(nil)
 	_ identity.Consents       = (*Consents)(nil)
+	_ identity.Departures     = (*Departures)(nil)
 	_ identity.Keys           = (*Keys)(nil)
 	_ identity.NextKeys       = (*Keys)(nil)
 	_ identity.Failures       = (*Failures)(nil)
 	_ identity.Assertions     = (*Assertions)(nil)
+	_ identity.Tickets        = (*Tickets)(nil)
 	_ audit.Recorder          = (*Audit)(nil)
 	_ logout.Streams          = (*Streams)(nil)
 )
@@ -65,6 +70,7 @@ func New(db *database.DB, now func() time.Time) *Store {
 		Authorizations: &Authorizations{db: db, now: now},
 		Grants:         &Grants{db: db},
 		Consents:       &Consents{db: db},
+		Departures:     &Departures{db: db},
 		Keys:           &Keys{db: db, audit: trail},
 		Failures:       &Failures{db: db},
 		Assertions:     &Assertions{db: db},
@@ -72,6 +78,8 @@ func New(db *database.DB, now func() time.Time) *Store {
 		Alerts:         &Alerts{db: db},
 		Mails:          &Mails{db: db},
 		Devices:        &Devices{db: db, now: now},
+		Tickets:        &Tickets{db: db},
+		Presence:       &Presence{db: db, now: now},
 		db:             db,
 		now:            now,
 	}

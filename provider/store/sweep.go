@@ -15,7 +15,7 @@ const sweepBatch = 500
 
 // Sweep deletes authorizations, tokens and failed logins that expired before the given time, and grants with their last token. Leave them
 // some time beyond their expiry: only a code or refresh token that is still known can be recognised when it is used again. Any number of
-// nodes may sweep at once.
+// nodes may sweep at once. Departures that concern no session any more go too.
 func (s *Store) Sweep(ctx context.Context, before time.Time) error {
 	cut := database.Micros(before)
 	for _, old := range []struct {
@@ -31,6 +31,9 @@ func (s *Store) Sweep(ctx context.Context, before time.Time) error {
 		if err := sweepExpired(ctx, s.db, old.table, old.key, old.and, old.before); err != nil {
 			return err
 		}
+	}
+	if err := s.Departures.sweep(ctx); err != nil {
+		return err
 	}
 	for {
 		n, err := s.sweepTokens(ctx, cut)

@@ -87,6 +87,7 @@ func (h *AppDevices) prepare(c echo.Context, id string) (a identity.Authorizatio
 	if a, err = waiting(ctx, h.Authorizations, h.Cookies, r, id, h.Now()); err != nil {
 		return a, client, session, err
 	}
+	browser.SetLocales(c, a.Request.UILocales...)
 	if client, err = h.Clients.Client(ctx, a.ClientID); err != nil {
 		return a, client, session, err
 	}
@@ -112,12 +113,12 @@ func (h *AppDevices) show(c echo.Context, status int, a identity.Authorization, 
 	if refusal.Limit.Policy == identity.DeviceAsk {
 		data.Action = pathAppDevices
 		if again {
-			data.Error = textChooseDevices(refusal.Surplus())
+			data.Error = h.Pages.Language(c).Text("devices.choose", "n", refusal.Surplus())
 		}
 	} else {
 		status = http.StatusForbidden
 	}
 	return h.Pages.Render(c, status, "devices", browser.Page{
-		Title: textDevices, FormAction: []string{a.Request.RedirectURI}, Data: devicesPage(refusal, h.Now(), data),
+		FormAction: []string{a.Request.RedirectURI}, Data: devicesPage(h.Pages.Language(c), refusal, h.Now(), data),
 	})
 }

@@ -56,11 +56,10 @@ func (h *Consent) Get(c echo.Context) error {
 		return err
 	}
 	return h.Pages.Render(c, http.StatusOK, "consent", browser.Page{
-		Title:      textConsent,
 		FormAction: []string{a.Request.RedirectURI}, // the answer ends, over redirects, at the app
 		Data: browser.ConsentPage{
 			ID: a.ID, ClientName: displayName(client), ClientURI: webURI(client.URI), PolicyURI: webURI(client.PolicyURI), TosURI: webURI(client.TosURI),
-			Username: user.Username, Scopes: describe(a.Request.Consented()), CSRF: h.Cookies.CSRF(c.Response(), c.Request()),
+			Username: user.Username, Scopes: describe(h.Pages.Language(c), a.Request.Consented()), CSRF: h.Cookies.CSRF(c.Response(), c.Request()),
 		},
 	})
 }
@@ -107,6 +106,7 @@ func (h *Consent) prepare(c echo.Context, id string) (identity.Authorization, id
 	if err != nil {
 		return identity.Authorization{}, identity.User{}, err
 	}
+	browser.SetLocales(c, a.Request.UILocales...)
 	user, err := person(ctx, h.Current, h.Users, r)
 	return a, user, err
 }

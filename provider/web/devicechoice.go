@@ -48,13 +48,12 @@ func (h *Login) refused(c echo.Context, page browser.Page, form browser.LoginPag
 	switch {
 	case len(refusal.Devices) == 0:
 		return &browser.Error{
-			Status: http.StatusForbidden, Title: textStrangeLogin, Err: refusal,
+			Status: http.StatusForbidden, Title: "This sign-in was refused", Err: refusal,
 			Message: "Name and password were right, but this sign-in looks unlike you. Nobody was signed in, and it was recorded.",
 			Hint:    "Sign in from where you usually do, or ask the operator of this service.",
 		}
 	case refusal.Limit.Policy != identity.DeviceAsk:
-		page.Title = textDevices
-		page.Data = devicesPage(refusal, h.Now(), browser.DevicesPage{AuthorizationID: form.ID, ClientName: form.ClientName, CSRF: form.CSRF})
+		page.Data = devicesPage(h.Pages.Language(c), refusal, h.Now(), browser.DevicesPage{AuthorizationID: form.ID, ClientName: form.ClientName, CSRF: form.CSRF})
 		return h.Pages.Render(c, http.StatusForbidden, "devices", page)
 	}
 	id, now := browser.NewSecret(), h.Now()
@@ -96,7 +95,7 @@ func (h *DeviceChoice) Post(c echo.Context) error {
 	var refusal *device.Refusal
 	switch {
 	case errors.As(err, &refusal) && refusal.Limit.Policy == identity.DeviceAsk && len(refusal.Devices) > 0:
-		form.Error = textChooseDevices(refusal.Surplus())
+		form.Error = l.Pages.Language(c).Text("devices.choose", "n", refusal.Surplus())
 		return h.show(c, http.StatusUnprocessableEntity, user, page, form)
 	case errors.As(err, &refusal):
 		return l.refused(c, page, browser.LoginPage{ID: choice.AuthorizationID, ClientName: form.ClientName, CSRF: form.CSRF}, user, refusal)
@@ -134,8 +133,7 @@ func (h *DeviceChoice) prepare(c echo.Context, id string) (choice identity.Devic
 	case err != nil:
 		return choice, user, page, form, err
 	}
-	page, entry, clientID, err := l.prepare(c, choice.AuthorizationID)
-	page.Title = textDevices
+	page, entry, clientID, err := l.prepare(c, choice.AuthorizationID, "")
 	form = choiceForm{browser.DevicesPage{Action: pathDevices, Choice: id, AuthorizationID: choice.AuthorizationID, ClientName: entry.ClientName, CSRF: entry.CSRF}, clientID}
 	return choice, user, page, form, err
 }
@@ -154,19 +152,19 @@ func (h *DeviceChoice) show(c echo.Context, status int, user identity.User, page
 	if refusal == nil { // somebody has made room meanwhile
 		refusal = &device.Refusal{}
 	}
-	page.Data = devicesPage(refusal, l.Now(), form.DevicesPage)
+	page.Data = devicesPage(l.Pages.Language(c), refusal, l.Now(), form.DevicesPage)
 	return l.Pages.Render(c, status, "devices", page)
 }
 
 // devicesPage fills in the devices that count.
-func devicesPage(refusal *device.Refusal, now time.Time, page browser.DevicesPage) browser.DevicesPage {
+func devicesPage(l *browser.Language, refusal *device.Refusal, now time.Time, page browser.DevicesPage) browser.DevicesPage {
 	page.Count, page.Limit = len(refusal.Devices), refusal.Limit.Devices
 	if page.Count > 0 {
 		page.Surplus = refusal.Surplus()
 	}
 	for i, d := range refusal.Devices {
 		page.Devices = append(page.Devices, browser.DeviceText{
-			ID: d.ID, Number: strconv.Itoa(i + 1), Name: d.Name, Seen: textSeen(now.Sub(d.SeenAt)), Place: d.Place.String(),
+			ID: d.ID, Number: strconv.Itoa(i + 1), Name: deviceName(l, d), Seen: seenText(l, now.Sub(d.SeenAt)), Place: d.Place.String(),
 		})
 	}
 	return page

@@ -13,7 +13,11 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
 )
+
+// pathReceipts is what the script of a page of receipts asks.
+const pathReceipts = "/logged_out/receipts"
 
 const (
 	refreshEvery = 3 * time.Second
@@ -47,16 +51,17 @@ type LoggedOut struct {
 // Get shows the page.
 func (h *LoggedOut) Get(c echo.Context) error {
 	ctx, r := c.Request().Context(), c.Request()
-	page, err := h.page(ctx, h.Cookies.Receipt(r))
+	page, err := h.page(c, h.Cookies.Receipt(r))
 	if err != nil {
 		return err
 	}
+	page.Here = withLocales(c, signout.DonePath)
 	if client, err := h.client(ctx, c.QueryParam("client_id")); err != nil {
 		return err
 	} else if uri := webURI(client.URI); uri != "" {
 		page.ReturnURI, page.ReturnName = uri, displayName(client)
 	}
-	return h.Pages.Render(c, http.StatusOK, "logged_out", browser.Page{Title: textLoggedOut, Data: page, Live: page.PollMillis > 0})
+	return h.Pages.Render(c, http.StatusOK, "logged_out", browser.Page{Data: page, Live: page.PollMillis > 0})
 }
 
 // receiptsAnswer is what the script reads: the changing part of the page.
@@ -77,7 +82,7 @@ type receiptsAppRow struct {
 // ReceiptsJSON answers GET /logged_out/receipts with what the page shows, as JSON. The receipt cookie alone decides of which logout; whoever has
 // none learns nothing.
 func (h *LoggedOut) ReceiptsJSON(c echo.Context) error {
-	page, err := h.page(c.Request().Context(), h.Cookies.Receipt(c.Request()))
+	page, err := h.page(c, h.Cookies.Receipt(c.Request()))
 	if err != nil {
 		return err
 	}
@@ -90,8 +95,9 @@ func (h *LoggedOut) ReceiptsJSON(c echo.Context) error {
 }
 
 // page reads the receipts of a logout; "" has none.
-func (h *LoggedOut) page(ctx context.Context, logoutID string) (browser.LoggedOutPage, error) {
-	var page browser.LoggedOutPage
+func (h *LoggedOut) page(c echo.Context, logoutID string) (browser.LoggedOutPage, error) {
+	page := browser.LoggedOutPage{From: withLocales(c, pathReceipts)}
+	ctx, l := c.Request().Context(), h.Pages.Language(c)
 	if logoutID == "" {
 		return page, nil
 	}
@@ -111,7 +117,8 @@ func (h *LoggedOut) page(ctx context.Context, logoutID string) (browser.LoggedOu
 			return page, err
 		}
 		app := browser.AppReceipt{Name: cmp.Or(displayName(client), receipt.ClientID)}
-		app.State, app.Text = describeState(receipt)
+		mark, key := describeState(receipt)
+		app.State, app.Text = mark, l.Text(key)
 		switch app.State {
 		case markTold:
 			page.Told++
@@ -129,7 +136,7 @@ func (h *LoggedOut) page(ctx context.Context, logoutID string) (browser.LoggedOu
 		page.Apps = append(page.Apps, app)
 	}
 	page.Total, page.Retrying = len(page.Apps), len(retrying) > 0
-	page.Summary = summarise(page.Told, page.Total, asked, waiting, retrying, failed)
+	page.Summary = summarise(l, page.Told, page.Total, asked, waiting, retrying, failed)
 	if soon && now.Sub(began) < refreshFor {
 		page.RefreshSeconds = int(refreshEvery / time.Second)
 	}

@@ -31,7 +31,8 @@ const (
 //
 // GET /login
 //
-//  1. With an id: find the request that waits, for this browser only. Without one it is a plain login that leads home.
+//  1. With an id: find the request that waits, for this browser only. Without one it is a plain login that leads home, or to the page of
+//     ours that next names.
 //  2. Show the form, the name filled in from login_hint or from the session that is to be confirmed.
 //
 // POST /login
@@ -57,14 +58,15 @@ type Login struct {
 	Audit          audit.Recorder
 	Cookies        browser.Cookies
 	Pages          *browser.Renderer
-	Lifetimes      signout.Lifetimes // of the sessions that start here
+	Lifetimes      signout.Lifetimes                    // of the sessions that start here
+	Renewed        func(sessionID string, at time.Time) // if set, is told of sessions whose person has logged in again
 	Now            func() time.Time
 }
 
 // Get shows the form.
 func (h *Login) Get(c echo.Context) error {
 	ctx, r := c.Request().Context(), c.Request()
-	page, form, _, err := h.prepare(c, c.QueryParam("id"))
+	page, form, _, err := h.prepare(c, c.QueryParam("id"), c.QueryParam("next"))
 	if err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func (h *Login) Get(c echo.Context) error {
 		return err
 	}
 	if user.ID != "" {
-		form.Notice = textConfirm(form.ClientName, user.Username)
+		form.Notice = confirmText(h.Pages.Language(c), form.ClientName, user.Username)
 		form.Username = cmp.Or(form.Username, user.Username)
 	}
 	return h.show(c, http.StatusOK, page, form)
@@ -85,50 +87,42 @@ func (h *Login) Post(c echo.Context) error {
 	if err := h.Cookies.CheckCSRF(r); err != nil {
 		return err
 	}
-	page, form, clientID, err := h.prepare(c, r.PostForm.Get("id"))
+	page, form, clientID, err := h.prepare(c, r.PostForm.Get("id"), r.PostForm.Get("next"))
 	if err != nil {
 		return err
 	}
 	username, password := r.PostForm.Get("username"), r.PostForm.Get("password")
 	form.Username = clean(username, maxUsername)
 	if username == "" || password == "" {
-		form.Error = textLoginEmpty
+		form.Error = h.Pages.Language(c).Text("login.empty")
 		return h.show(c, http.StatusUnprocessableEntity, page, form)
 	}
 	if username != form.Username || len(password) > maxPassword {
-		form.Error = textLoginFailed // nobody has such a name or such a password
+		form.Error = h.Pages.Language(c).Text("login.failed") // nobody has such a name or such a password
 		return h.show(c, http.StatusUnprocessableEntity, page, form)
 	}
 	user, err := h.Authenticator.Login(ctx, username, password, c.RealIP())
-	var throttled *identity.ThrottledError
-	switch {
-	case errors.Is(err, identity.ErrLoginFailed):
-		if err := h.failed(c, clientID, err); err != nil {
+	if err != nil {
+		status, text, known := refusal(c, h.Pages.Language(c), err, "login.failed")
+		if !known {
 			return err
 		}
-		form.Error = textLoginFailed
-		return h.show(c, http.StatusUnprocessableEntity, page, form)
-	case errors.As(err, &throttled):
-		form.Error = textThrottled(throttled.RetryAfter)
-		browser.SetRetryAfter(c.Response().Header(), throttled.RetryAfter)
-		return h.show(c, http.StatusTooManyRequests, page, form)
-	case errors.Is(err, identity.ErrBusy):
-		form.Error = textLoginBusy
-		browser.SetRetryAfter(c.Response().Header(), busyRetry)
-		return h.show(c, http.StatusServiceUnavailable, page, form)
-	case err != nil:
-		return err
+		if err := recordFailure(c, h.Audit, clientID, err); err != nil {
+			return err
+		}
+		form.Error = text
+		return h.show(c, status, page, form)
 	}
-	err = h.complete(c, user, login{authorizationID: form.ID, clientID: clientID, at: h.Now()})
-	var refusal *device.Refusal
+	err = h.complete(c, user, login{authorizationID: form.ID, clientID: clientID, next: form.Next, at: h.Now()})
+	var full *device.Refusal
 	switch {
-	case errors.As(err, &refusal):
-		return h.refused(c, page, form, user, refusal)
+	case errors.As(err, &full):
+		return h.refused(c, page, form, user, full)
 	case errors.Is(err, identity.ErrLoginFailed):
-		if err := h.failed(c, clientID, &identity.LoginError{UserID: user.ID, Reason: identity.LoginChanged}); err != nil {
+		if err := recordFailure(c, h.Audit, clientID, &identity.LoginError{UserID: user.ID, Reason: identity.LoginChanged}); err != nil {
 			return err
 		}
-		form.Error = textLoginFailed
+		form.Error = h.Pages.Language(c).Text("login.failed")
 		return h.show(c, http.StatusUnprocessableEntity, page, form)
 	}
 	return err
@@ -138,6 +132,7 @@ func (h *Login) Post(c echo.Context) error {
 type login struct {
 	authorizationID string    // of the request that waits; empty for none
 	clientID        string    // whose request it is
+	next            string    // of a plain login: the page of ours that it leads to, see plainLogins; empty for home
 	at              time.Time // of the proof
 	chosen          []string  // devices that the person detaches to make room
 
@@ -148,8 +143,9 @@ type login struct {
 // a person who was disabled or changed their password meanwhile, *device.Refusal.
 func (h *Login) complete(c echo.Context, user identity.User, l login) error {
 	secret, browsers := browser.NewSecret(), cmp.Or(h.Cookies.Device(c.Request()), browser.NewSecret())
-	err := h.Tx.Tx(c.Request().Context(), func(ctx context.Context) error {
-		if err := h.logIn(ctx, c, user, l, secret, browsers); err != nil || l.also == nil {
+	var session loggedIn
+	err := h.Tx.Tx(c.Request().Context(), func(ctx context.Context) (err error) {
+		if session, err = h.logIn(ctx, c, user, l, secret, browsers); err != nil || l.also == nil {
 			return err
 		}
 		return l.also(ctx)
@@ -160,13 +156,41 @@ func (h *Login) complete(c echo.Context, user identity.User, l login) error {
 	if err != nil {
 		return err
 	}
-	h.Cookies.SetSession(c.Response(), secret)
+	h.Cookies.SetSession(c.Response(), secret, session.id)
 	h.Cookies.SetDevice(c.Response(), browsers)
+	if session.renewed && h.Renewed != nil {
+		h.Renewed(session.id, session.at)
+	}
+	if l.authorizationID == "" {
+		return c.Redirect(http.StatusSeeOther, withLocales(c, cmp.Or(plainLogins[l.next], pathHome)))
+	}
 	return c.Redirect(http.StatusSeeOther, withID(pathResume, l.authorizationID))
 }
 
-// failed records a login that failed, after its failure was counted: the trail grows no faster than the throttle allows.
-func (h *Login) failed(c echo.Context, clientID string, err error) error {
+// refusal says in which words and with which status a password that was not accepted is answered; failed is the key for one that is wrong.
+// It reports false for a failure of ours.
+func refusal(c echo.Context, l *browser.Language, err error, failed string) (status int, text string, known bool) {
+	var throttled *identity.ThrottledError
+	switch {
+	case errors.Is(err, identity.ErrLoginFailed):
+		return http.StatusUnprocessableEntity, l.Text(failed), true
+	case errors.As(err, &throttled):
+		browser.SetRetryAfter(c.Response().Header(), throttled.RetryAfter)
+		return http.StatusTooManyRequests, throttledText(l, throttled.RetryAfter), true
+	case errors.Is(err, identity.ErrBusy):
+		browser.SetRetryAfter(c.Response().Header(), busyRetry)
+		return http.StatusServiceUnavailable, l.Text("login.busy"), true
+	default:
+		return 0, "", false
+	}
+}
+
+// recordFailure records a password that was wrong, after its failure was counted: the trail grows no faster than the throttle allows. What
+// was refused without a look at the password leaves no entry.
+func recordFailure(c echo.Context, trail audit.Recorder, clientID string, err error) error {
+	if !errors.Is(err, identity.ErrLoginFailed) {
+		return nil
+	}
 	var why *identity.LoginError
 	if !errors.As(err, &why) {
 		why = &identity.LoginError{}
@@ -174,18 +198,27 @@ func (h *Login) failed(c echo.Context, clientID string, err error) error {
 	actor := signout.UserActor(c, "")
 	actor.Kind = audit.ActorAnonymous
 	// Hanging up must not be a way to leave no trace.
-	return h.Audit.Record(context.WithoutCancel(c.Request().Context()), audit.LoginFailed(actor, why.UserID, clientID, why.Reason))
+	return trail.Record(context.WithoutCancel(c.Request().Context()), audit.LoginFailed(actor, why.UserID, clientID, why.Reason))
 }
 
-// prepare finds what the form is about, and the app that waits. Without an id nothing is looked up.
-func (h *Login) prepare(c echo.Context, id string) (page browser.Page, form browser.LoginPage, clientID string, err error) {
+// plainLogins are the pages of ours that a login leads back to, by the word that names them. It is no address: nobody is led elsewhere.
+var plainLogins = map[string]string{"account": pathAccount}
+
+// prepare finds what the form is about, and the app that waits. Without an id nothing is looked up, and next may name a page of ours.
+func (h *Login) prepare(c echo.Context, id, next string) (page browser.Page, form browser.LoginPage, clientID string, err error) {
 	ctx, r := c.Request().Context(), c.Request()
-	page.Title, form.ID = textSignIn, id
-	if id != "" {
+	form.ID = id
+	if id == "" {
+		form.Locales = browser.UILocales(c)
+		if plainLogins[next] != "" {
+			form.Next = next
+		}
+	} else {
 		a, err := waiting(ctx, h.Authorizations, h.Cookies, r, id, h.Now())
 		if err != nil {
 			return page, form, "", err
 		}
+		browser.SetLocales(c, a.Request.UILocales...)
 		client, err := h.Clients.Client(ctx, a.ClientID)
 		if err != nil {
 			return page, form, "", err
@@ -205,15 +238,22 @@ func (h *Login) show(c echo.Context, status int, page browser.Page, form browser
 	return h.Pages.Render(c, status, "login", page)
 }
 
+// loggedIn is the session that a login has begun or renewed.
+type loggedIn struct {
+	id      string
+	renewed bool
+	at      time.Time
+}
+
 // logIn is step 4, inside the transaction. secret is the new session's, browsers that by which this browser is recognised.
-func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l login, secret, browsers string) error {
+func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l login, secret, browsers string) (loggedIn, error) {
 	now := h.Now()
 	if err := h.Users.Lock(ctx, user); err != nil {
-		return err
+		return loggedIn{}, err
 	}
 	session, live, err := h.before(ctx, c, user)
 	if err != nil {
-		return err
+		return loggedIn{}, err
 	}
 	userAgent := clean(c.Request().UserAgent(), maxUserAgent)
 	d, err := h.Devices.Attach(ctx, device.Arrival{
@@ -221,12 +261,12 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l
 		Chosen: l.chosen,
 	})
 	if err != nil {
-		return err
+		return loggedIn{}, err
 	}
 	renewed := false
 	if live {
 		if renewed, err = h.renew(ctx, session, d.ID, secret, now); err != nil {
-			return err
+			return loggedIn{}, err
 		}
 	}
 	if !renewed {
@@ -237,16 +277,17 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l
 			AuthTime: l.at, CreatedAt: now, SeenAt: now, IdleUntil: h.Lifetimes.IdleUntil(now, expiresAt), ExpiresAt: expiresAt,
 			Address: c.RealIP(), UserAgent: userAgent,
 		}); err != nil {
-			return err
+			return loggedIn{}, err
 		}
 	}
+	done := loggedIn{session.ID, renewed, now}
 	if err := h.Audit.Record(ctx, audit.LoginSucceeded(signout.UserActor(c, user.ID), session.ID, l.clientID, renewed)); err != nil {
-		return err
+		return loggedIn{}, err
 	}
 	if l.authorizationID == "" {
-		return nil
+		return done, nil
 	}
-	return h.Authorizations.Progress(ctx, l.authorizationID, now, time.Time{})
+	return done, h.Authorizations.Progress(ctx, l.authorizationID, now, time.Time{})
 }
 
 // before deals with the session that this browser had before. That of another person ends; one of the same person is returned, if it lives.

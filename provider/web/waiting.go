@@ -9,14 +9,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
 )
 
 // Where the person's part of a sign-in continues.
 const (
 	pathLogin      = "/login"
 	pathConsent    = "/consent"
+	pathContinue   = "/continue"
 	pathDevices    = "/login/devices"
 	pathAppDevices = "/authorize/devices"
 	pathResume     = "/authorize/resume"
@@ -63,6 +67,11 @@ func withID(path, id string) string {
 		return pathHome
 	}
 	return path + "?" + url.Values{"id": {id}}.Encode()
+}
+
+// withLocales returns a path of ours for the next step of a request, with the languages that it asks for.
+func withLocales(c echo.Context, path string) string {
+	return signout.Location(path, browser.Field{Name: "ui_locales", Value: browser.UILocales(c)})
 }
 
 // displayName is what people see of a client.
