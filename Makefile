@@ -12,7 +12,7 @@ FUZZTIME     ?= 20s
 STORM        ?= 5m
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint vuln fmt bench fuzz storm cover reference clean
+.PHONY: help build demo test lint vuln fmt bench fuzz storm cover reference sdk clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ reference: ## write the table of configuration keys into the README
 	@go run . config reference --markdown > reference.tmp
 	@awk '/^<!-- reference end -->/ { skip = 0 } !skip { print } /^<!-- reference begin/ { skip = 1; while ((getline line < "reference.tmp") > 0) print line }' README.md > README.tmp
 	@mv README.tmp README.md && rm reference.tmp
+
+sdk: ## make static/exeunt.classic.js of static/exeunt.js
+	EXEUNT_SDK=write go test -run '^TestClassicScript$$' -count=1 ./static
 
 clean: ## remove what was built
 	rm -rf bin coverage.out

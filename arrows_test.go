@@ -17,17 +17,18 @@ const module = "github.com/exeunt-id/exeunt"
 // Everything else is forbidden. A new package needs a row; CONTRIBUTING.md explains the rooms.
 var arrows = map[string][]string{
 	"":    {"cli"},
-	"cli": {"config", "provider", "provider/audit", "provider/identity", "provider/mail", "provider/place", "logout", "logout/logoutstore", "database", "demo", "doctor"},
+	"cli": {"config", "provider", "provider/audit", "provider/identity", "provider/mail", "provider/place", "provider/trace", "logout", "logout/logoutstore", "database", "demo", "doctor"},
 
 	"provider": {
 		"provider/protocol", "provider/web", "provider/console", "provider/signout", "provider/browser", "provider/identity", "provider/store", "provider/signing",
-		"provider/alert", "provider/audit", "provider/device", "provider/mail", "provider/metrics",
+		"provider/alert", "provider/audit", "provider/device", "provider/mail", "provider/metrics", "provider/realtime", "provider/trace",
 		"logout", "logout/logoutstore", "database", "templates", "static",
 	},
 	// The two kinds of endpoints meet only by URL. Neither knows how anything is stored.
 	"provider/protocol": {"provider/audit", "provider/device", "provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/web":      {"provider/audit", "provider/device", "provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/console":  {"provider/audit", "provider/signout", "provider/browser", "provider/identity", "logout"},
+	"provider/realtime": {"provider/signout", "provider/browser", "provider/identity", "logout"},
 	"provider/signout":  {"provider/browser", "logout"},
 	"provider/store":    {"provider/alert", "provider/audit", "provider/mail", "provider/metrics", "provider/identity", "provider/signing", "logout", "logout/logoutstore", "database"},
 	"provider/audit":    {"logout"},
@@ -35,6 +36,7 @@ var arrows = map[string][]string{
 	"provider/alert":    {"provider/identity", "provider/mail"},
 	"provider/mail":     {},
 	"provider/metrics":  {"logout"},
+	"provider/trace":    {"logout"},
 	"provider/signing":  {"provider/identity"},
 	"provider/place":    {"provider/identity"},
 	"provider/browser":  {},
@@ -62,6 +64,7 @@ var arrows = map[string][]string{
 	"migrations":  {},
 
 	"examples/minimal-rp": {"rp"},
+	"examples/native":     {},
 	"examples/extension":  {"logout", "logout/logoutstore", "database"},
 
 	// They examine the program from outside.
@@ -77,9 +80,11 @@ var walls = []struct {
 	modules []string // prefixes of import paths
 	rooms   []string // paths below the module; "x/..." means x and all below
 }{
+	{name: "Centrifuge", modules: []string{"github.com/centrifugal"}, rooms: []string{"provider/realtime"}},
 	{name: "Echo", modules: []string{"github.com/labstack/echo"}, rooms: []string{"provider/...", "demo"}},
 	{name: "gorm", modules: []string{"gorm.io", "github.com/libtnb/sqlite"}, rooms: []string{"database", "provider/store", "logout/logoutstore"}},
 	{name: "Prometheus", modules: []string{"github.com/prometheus"}, rooms: []string{"provider/metrics"}},
+	{name: "OpenTelemetry", modules: []string{"go.opentelemetry.io"}, rooms: []string{"provider/trace"}},
 	{name: "River", modules: []string{"github.com/riverqueue"}, rooms: []string{"database", "logout/logoutstore"}},
 }
 

@@ -2,9 +2,9 @@
 // signs the logout tokens and posts them to the same endpoints. Provider, floor, relying parties and load share one machine, so only the
 // ratios say something about another one.
 //
-//	go run ./bench -exeunt bin/exeunt [-postgres postgres://...] [-only sign-on,logout,answer,read,start,fairness,mass]
+//	go run ./bench -exeunt bin/exeunt [-postgres postgres://...] [-only sign-on,logout,answer,read,start,fairness,mass,realtime]
 //
-// Fairness and the mass logout take minutes each, so they are made only where -only names them.
+// Fairness, the mass logout and realtime take minutes each, so they are made only where -only names them.
 package main
 
 import (
@@ -29,6 +29,7 @@ type options struct {
 	rounds   int
 	mass     int
 	backlog  int
+	pages    int
 }
 
 func main() {
@@ -39,13 +40,14 @@ func main() {
 	var only, signing string
 	flag.StringVar(&o.binary, "exeunt", "bin/exeunt", "the executable to load")
 	flag.StringVar(&o.postgres, "postgres", "", "URL of an empty PostgreSQL database; without it only SQLite is measured")
-	flag.StringVar(&only, "only", "sign-on,logout,answer,read,start", "which measurements, comma separated; fairness and mass are others")
+	flag.StringVar(&only, "only", "sign-on,logout,answer,read,start", "which measurements, comma separated; fairness, mass and realtime are others")
 	flag.StringVar(&signing, "signing", "RS256,ES256", "which signature algorithms, comma separated")
 	flag.IntVar(&o.sessions, "sessions", 200, "sessions that are logged out, of 10 relying parties each")
 	flag.IntVar(&o.flows, "flows", 4000, "code flows and reads of each measurement")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds of each measurement; the median counts")
 	flag.IntVar(&o.mass, "mass", 100_000, "sessions of the mass logout, of 5 relying parties each")
 	flag.IntVar(&o.backlog, "backlog", 100_000, "deliveries that a relying party has missed, for fairness")
+	flag.IntVar(&o.pages, "pages", 10_000, "connected pages, ten of each session, for realtime")
 	flag.Parse()
 	o.only, o.signing = strings.Split(only, ","), strings.Split(signing, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

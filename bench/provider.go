@@ -80,6 +80,7 @@ func measure(ctx context.Context, o options, database, alg string, report func(w
 		{"start", l.start},
 		{"fairness", l.fairness},
 		{"mass", l.massLogout},
+		{"realtime", l.realtime},
 	} {
 		if !slices.Contains(o.only, m.name) {
 			continue

@@ -59,6 +59,9 @@ type retrier struct {
 
 func (r retrier) retryAll(ctx context.Context, f logout.Filter) error {
 	n, err := r.operator.Redeliver(ctx, f)
+	if err != nil && n > 0 { // batch by batch
+		return fmt.Errorf("%s due now, then it failed; say it again for the others: %w", counted(n, "delivery"), err)
+	}
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/exeunt-id/exeunt/config"
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/provider"
+	"github.com/exeunt-id/exeunt/provider/trace"
 )
 
 // node is one provider with the database that it serves.
@@ -20,6 +21,7 @@ type node struct {
 	db       *database.DB
 	release  func() // gives the claim on the database back
 	provider *provider.Provider
+	trace    *trace.Tracer // nil: there are no traces
 }
 
 // openNode opens the database and claims it. database.ErrInUse says that another process serves it.
@@ -44,6 +46,10 @@ func (n *node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if n.trace, err = newTrace(n.cfg, n.log); err != nil {
+		return err
+	}
+	settings.Trace = n.trace
 	p, err := provider.New(ctx, settings)
 	if err != nil {
 		return err
@@ -81,7 +87,23 @@ func (n *node) close(grace time.Duration) error {
 			stopped = nil
 		}
 	}
+	n.lastSpans()
 	err := errors.Join(stopped, n.db.Close())
 	n.release()
 	return err
+}
+
+// traceGrace is how long the last spans may take to reach the collector at the end.
+const traceGrace = 2 * time.Second
+
+// lastSpans sends the spans that wait. That some are lost is no failure of the program.
+func (n *node) lastSpans() {
+	if n.trace == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), traceGrace)
+	defer cancel()
+	if err := n.trace.Shutdown(ctx); err != nil {
+		n.log.Info("the last spans are lost", "error", err)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/exeunt-id/exeunt/provider"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/mail"
+	"github.com/exeunt-id/exeunt/provider/trace"
 )
 
 // providerConfig turns the program's configuration, which is valid, into the provider's. Errors name the key.
@@ -77,7 +78,8 @@ func newClient(cfg *config.Config, c config.Client) (identity.Client, error) {
 		JWKSURI: c.JWKSURI, TokenEndpointAuthSigningAlg: c.TokenEndpointAuthSigningAlg,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSessionRequired: c.BackchannelLogoutSessionRequired,
 		AccessTokenFormat: c.AccessTokenFormat, SkipConsent: c.SkipConsent, RedirectLogout: c.RedirectLogout, HintLogout: c.HintLogout,
-		Idle: c.Idle, OnTokenReuse: c.OnTokenReuse, DeviceLimit: c.DeviceLimit, FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
+		AllowedOrigins: c.AllowedOrigins, Idle: c.Idle, OnTokenReuse: c.OnTokenReuse, DeviceLimit: c.DeviceLimit,
+		FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSessionRequired: c.FrontchannelLogoutSessionRequired,
 		// In development an app on the same machine is told without further words.
 		AllowPrivateNetwork: c.AllowPrivateNetwork || cfg.Development() && (onLoopback(c.BackchannelLogoutURI) || onLoopback(c.WebhookURI) || onLoopback(c.JWKSURI)),
 		WebhookURI:          c.WebhookURI, WebhookEvents: c.WebhookEvents, UserToken: c.UserToken,
@@ -124,6 +126,20 @@ func newMail(cfg *config.Config) (mail.Sender, error) {
 	}
 	return mail.New(mail.Config{
 		Address: cfg.SMTP.Address, From: cfg.SMTP.From, Username: cfg.SMTP.Username, Password: cfg.SMTP.Password.Reveal(), TLS: cfg.SMTP.TLS, RootCAs: roots,
+	})
+}
+
+// newTrace returns nil when there are no traces.
+func newTrace(cfg *config.Config, log *slog.Logger) (*trace.Tracer, error) {
+	if cfg.Traces.Endpoint == "" {
+		return nil, nil
+	}
+	roots, err := logout.RootCAs(cfg.Outgoing.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	return trace.New(trace.Config{
+		Endpoint: cfg.Traces.Endpoint, RootCAs: roots, Sample: cfg.Traces.Sample, Propagate: cfg.Traces.Propagate, Version: versionName(), Logger: log,
 	})
 }
 

@@ -241,8 +241,8 @@ func TestDemo(t *testing.T) {
 		}
 	}
 	urls := addresses(text)
-	if len(urls) != 5 {
-		t.Fatalf("want a provider, three apps and the console, got %v:\n%s", urls, text)
+	if len(urls) != 6 {
+		t.Fatalf("want a provider, three apps, the account page and the console, got %v:\n%s", urls, text)
 	}
 	for _, url := range urls {
 		get(t, url)

@@ -50,7 +50,7 @@ type Client struct {
 	AccessTokenFormat   string   `yaml:"access_token_format" doc:"opaque, or jwt: access tokens that resource servers can verify by themselves (RFC 9068), until they expire."`
 	SkipConsent         bool     `yaml:"skip_consent" doc:"People are not asked for consent."`
 	AllowPrivateNetwork bool     `yaml:"allow_private_network" doc:"The client's logout endpoint, webhook, stream endpoint and jwks_uri may be on a private or loopback address."`
-	AllowedOrigins      []string `yaml:"allowed_origins" doc:"Origins of the pages that may use the SDK."`
+	AllowedOrigins      []string `yaml:"allowed_origins" doc:"Origins of the pages that may use the SDK, such as https://app.example.com. Without it those of redirect_uris, https only unless the issuer is a loopback address."`
 	RedirectLogout      string   `yaml:"redirect_logout" doc:"/logout ends the session at once (immediate) or asks the person first (confirm)."`
 	HintLogout          bool     `yaml:"hint_logout" doc:"The client's server may end a session at the end_session endpoint by ID token hint alone, without a browser."`
 	Idle                string   `yaml:"idle" doc:"none: sessions that the client takes part in do not end by sessions.idle, for native apps that are seldom opened. Empty: they do."`

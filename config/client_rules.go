@@ -153,6 +153,11 @@ func (c clientRules) checkURIs() {
 	web("logo_uri", c.LogoURI)
 	web("policy_uri", c.PolicyURI)
 	web("tos_uri", c.TosURI)
+	for i, origin := range c.AllowedOrigins {
+		if err := checkOrigin(origin, c.httpAllowed); err != nil {
+			c.add(fmt.Sprintf("allowed_origins[%d]", i), "%v", err)
+		}
+	}
 }
 
 // checkFrontchannel: Front-Channel Logout 1.0, 2.

@@ -25,6 +25,7 @@ type Config struct {
 	SMTP              SMTP          `yaml:"smtp"`
 	Retention         time.Duration `yaml:"retention" doc:"How long ended sessions, logouts and deliveries are kept; 0 keeps them for ever."`
 	AuditRetention    time.Duration `yaml:"audit_retention" doc:"How long the audit trail is kept at least, 24h or more; 0 keeps it for ever."`
+	Traces            Traces        `yaml:"traces"`
 	Log               Log           `yaml:"log"`
 	Users             []User        `yaml:"users" doc:"People who can log in, created or updated at start. File only."`
 	Clients           []Client      `yaml:"clients" doc:"Relying parties, created or updated at start. File only."`
@@ -112,6 +113,13 @@ type SMTP struct {
 	Password Secret `yaml:"password" doc:"Password at the mail server."`
 	TLS      string `yaml:"tls" doc:"starttls, implicit (usually port 465), or none: in clear, and not with a password unless the server is on this machine."`
 	Operator string `yaml:"operator" doc:"Address that is written to about all clients, beside their own contacts."`
+}
+
+// Traces is where traces of requests and logouts go.
+type Traces struct {
+	Endpoint  string  `yaml:"endpoint" doc:"URL of an OpenTelemetry collector that takes OTLP over HTTP, such as http://127.0.0.1:4318; without a path, /v1/traces is meant. Empty: there are no traces."`
+	Sample    float64 `yaml:"sample" doc:"The part of traces that is kept, from 0 to 1. What a proxy among trusted_proxies says about its own comes first."`
+	Propagate bool    `yaml:"propagate" doc:"Lets messages to relying parties carry the header traceparent, which names the trace and nothing else."`
 }
 
 // Log is what is written to standard error.

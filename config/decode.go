@@ -168,7 +168,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 		return
 	}
 	switch v.Interface().(type) {
-	case bool, int:
+	case bool, int, float64:
 		if !isPlain(n) {
 			d.r.add(path, "%s is text; write it without quotes", quote(n.Value))
 			return

@@ -31,6 +31,7 @@ func Default() *Config {
 		SMTP:           SMTP{TLS: SMTPStartTLS},
 		Retention:      2160 * time.Hour,
 		AuditRetention: 8760 * time.Hour,
+		Traces:         Traces{Sample: 1},
 		Log:            Log{Level: "info", Format: "json"},
 	}
 }

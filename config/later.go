@@ -13,7 +13,6 @@ type laterKey struct {
 
 var laterKeys = []laterKey{
 	{key: "logout.fanout", feature: "fanout all", advice: "use participating", when: is(FanoutAll)},
-	{key: "clients[].allowed_origins", feature: "the JavaScript SDK", advice: "remove the key"},
 }
 
 func is(value string) func(string) bool {

@@ -131,6 +131,10 @@ func TestProblems(t *testing.T) {
 			`smtp.tls: "ssl" is not known here; use starttls, implicit, none`, "smtp.operator: is not an e-mail address",
 		}},
 		{name: "mail without sender", yaml: dev("smtp: {address: 'mail.example.com:25', username: x}"), want: []string{"smtp.from: is missing", "smtp.username: without smtp.password"}},
+		{name: "traces", yaml: dev("traces: {endpoint: 'https://collector.example.com/otlp/v1/traces', sample: 0.25, propagate: true}")},
+		{name: "traces without a collector", yaml: dev("traces: {sample: 1.5, propagate: true}"), want: []string{"traces.sample: 1.5 is out of range", "traces.propagate: no effect without traces.endpoint"}},
+		{name: "traces to a host", yaml: dev("traces: {endpoint: 'collector:4318', sample: NaN}"), want: []string{`traces.endpoint: "collector:4318" is not the URL of a collector`, "traces.sample: NaN is out of range"}},
+		{name: "traces with a password", yaml: dev("traces: {endpoint: 'https://me:hunter2@collector.example.com', sample: many}"), want: []string{"traces.endpoint: OTEL_EXPORTER_OTLP_HEADERS", `traces.sample: "many" is not a number`}},
 		{name: "password in clear", yaml: dev("smtp: {address: 'mail.example.com:25', from: a@example.com, username: x, password: hunter2, tls: none}"), want: []string{"smtp.tls: in clear"}},
 		{name: "audit retention", yaml: dev("audit_retention: 1h"), want: []string{"audit_retention: 1h0m0s is too short"}},
 		{name: "words", yaml: dev("log: {level: loud, format: xml}\nlogout: {fanout: some}"), want: []string{`log.level: "loud" is not known here; use debug, info, warn, error`, "log.format: use json, text", "logout.fanout: use participating"}},
@@ -142,10 +146,13 @@ func TestProblems(t *testing.T) {
 		{name: "proxies", yaml: dev("trusted_proxies: [10.0.0.1, 10.0.0.0/8, 'fd00::/8', proxy.example, 10.0.0.0/33]"), want: []string{
 			`trusted_proxies[3]: "proxy.example" is not an address`, `trusted_proxies[4]: "10.0.0.0/33" is not an address`,
 		}},
-		{name: "later", yaml: mark("tls: {cert_file: a.pem}\nlogout: {fanout: all}\n", "",
-			redirects+", allowed_origins: [https://x]"), want: []string{
-			"tls.cert_file: is given without tls.key_file",
-			"logout.fanout: use participating", "clients[0].allowed_origins: not available",
+		{name: "later", yaml: dev("tls: {cert_file: a.pem}\nlogout: {fanout: all}\n"), want: []string{
+			"tls.cert_file: is given without tls.key_file", "logout.fanout: use participating",
+		}},
+		{name: "origins", yaml: mark("", "", redirects+`, allowed_origins: ["https://x", "https://x:8443", "https://x/", "https://X", "https://x:443", "*", "null", "app:/x", "https://x?y"]`), want: []string{
+			`clients[0].allowed_origins[2]: "https://x/" is not an origin as browsers write it; write https://x`, "clients[0].allowed_origins[3]: write https://x",
+			"clients[0].allowed_origins[4]: write https://x", "clients[0].allowed_origins[5]: is not absolute", "clients[0].allowed_origins[6]: is not absolute",
+			"clients[0].allowed_origins[7]: has the scheme app", "clients[0].allowed_origins[8]: write https://x",
 		}},
 		// never
 		{name: "refused members", yaml: shop("id_token_encrypted_response_alg: RSA-OAEP, client_name#ja: x, request_uris: [https://x], subject_type: pairwise"), want: []string{

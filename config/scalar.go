@@ -92,6 +92,12 @@ func setScalar(v reflect.Value, text string) error {
 			return fmt.Errorf("%s is not a whole number in range; write digits only, up to 2147483647", quote(text))
 		}
 		v.SetInt(n)
+	case reflect.Float64:
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return fmt.Errorf("%s is not a number; write one such as 1 or 0.25", quote(text))
+		}
+		v.SetFloat(x)
 	default:
 		return errNotSingle
 	}

@@ -136,3 +136,15 @@ func sameOrigin(uri string, u *url.URL) bool {
 	other, err := url.Parse(uri)
 	return err == nil && other.Host != "" && webOrigin(other) == webOrigin(u)
 }
+
+// checkOrigin checks an origin, which browsers write in one form only (HTML, 7.5).
+func checkOrigin(s string, httpAllowed bool) error {
+	u, err := webURI(s, httpAllowed)
+	if err != nil {
+		return err
+	}
+	if origin := webOrigin(u); s != origin {
+		return fmt.Errorf("%s is not an origin as browsers write it; write %s", quote(s), origin)
+	}
+	return nil
+}

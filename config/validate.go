@@ -38,6 +38,7 @@ func (c *Config) check(r *report) {
 	oneOf(r, "log.format", c.Log.Format, "json", "text")
 	checkProxy(c.Outgoing.Proxy, r)
 	c.SMTP.check(r)
+	c.Traces.check(r)
 	c.checkRegistration(r)
 	c.Devices.check(r)
 	c.checkUsers(r)

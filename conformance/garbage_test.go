@@ -82,6 +82,11 @@ func endpoints() []endpoint {
 		{"/api/user-token", with("user_token")},
 		{"/api/events", with("after", "limit", "pending", "wait")},
 		{"/api/events/ack", with("ids")},
+		{"/api/session/logout", []string{"client_id", "id_token"}},
+		{"/api/session/status", []string{"client_id", "id_token"}},
+		{"/api/realtime/ticket", []string{"client_id", "id_token"}},
+		{"/api/realtime/websocket", nil},
+		{"/api/realtime/sse", []string{"cf_connect"}},
 	}
 }
 

@@ -128,9 +128,17 @@ func TestIntrospection_2_2_Response(t *testing.T) {
 		if got["active"] != true || got["client_id"] != "shop" || got["sub"] != readJWT(shop.id).claims["sub"] || got["iss"] != w.issuer || exp <= iat || got["scope"] == nil {
 			t.Errorf("%s token: %v", kind, got)
 		}
+		if sid := readJWT(shop.id).claims["sid"]; got["sid"] != sid || sid == nil {
+			t.Errorf("%s token: sid %v, want that of the ID token, %v", kind, got["sid"], sid)
+		}
 		if a.header.Get("Cache-Control") != "no-store" {
 			t.Error("cacheable")
 		}
+	}
+	// What outlives the session does not name it.
+	offline := alice.signOn("shop", "scope", "openid offline_access")
+	if got := w.asAt("/introspect", "shop", values("token", offline.access)).want(200).json(); got["active"] != true || got["sid"] != nil {
+		t.Errorf("an offline grant's token: %v", got)
 	}
 	// Only the owner sees it; everybody else sees what they see of an unknown one.
 	for client, token := range map[string]string{"wiki": shop.access, "mail": shop.refresh, "shop": "unknown", "batch": shop.id} {

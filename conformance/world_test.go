@@ -229,7 +229,7 @@ func users() []provider.User {
 }
 
 // clients are those of every test: shop RS256 and Basic, wiki ES256, mail EdDSA and post, app public, strict with consent and
-// confirmation, batch with hint_logout, phone public with hint_logout, plain without refresh tokens, quiet without a logout endpoint, pushed and polled receivers of shared signals.
+// confirmation, batch with hint_logout, phone public and native with hint_logout, plain without refresh tokens, quiet without a logout endpoint, pushed and polled receivers of shared signals.
 func clients(receiver string) []identity.Client {
 	sum := sha256.Sum256([]byte(secret))
 	client := func(id string, change func(*identity.Client)) identity.Client {
@@ -261,7 +261,11 @@ func clients(receiver string) []identity.Client {
 			c.IDTokenSigningAlg, c.TokenEndpointAuthMethod = "EdDSA", identity.AuthPost
 		}),
 		client("app", public),
-		client("phone", func(c *identity.Client) { public(c); c.HintLogout = true }),
+		client("phone", func(c *identity.Client) {
+			public(c)
+			c.ApplicationType, c.HintLogout = "native", true
+			c.RedirectURIs = append(c.RedirectURIs, "http://127.0.0.1/callback?kept=1", "http://[::1]:1/callback", "http://localhost:7777/callback", "com.example.phone:/callback")
+		}),
 		client("strict", func(c *identity.Client) { c.SkipConsent, c.RedirectLogout = false, "confirm" }),
 		client("batch", func(c *identity.Client) { c.HintLogout = true }),
 		client("plain", func(c *identity.Client) { c.GrantTypes = []string{identity.GrantAuthorizationCode} }),

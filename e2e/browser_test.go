@@ -63,7 +63,8 @@ type theatre struct {
 	apps []demo.Config
 }
 
-func newTheatre(t *testing.T) *theatre {
+// newTheatre starts them. extra is added to the provider's configuration.
+func newTheatre(t *testing.T, extra ...map[string]any) *theatre {
 	t.Helper()
 	port, err := driver.FreePort()
 	if err != nil {
@@ -91,6 +92,9 @@ func newTheatre(t *testing.T) *theatre {
 	}
 	demo.Connect(th.apps)
 	setup.Registered = registered
+	for _, more := range extra {
+		setup.Extra = more
+	}
 	if th.Process, err = driver.Start(t.Context(), setup); err != nil {
 		t.Fatal(err)
 	}

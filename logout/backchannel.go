@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -24,11 +23,11 @@ const (
 
 // backchannel tells a relying party by OpenID Connect Back-Channel Logout 1.0, section 2.5.
 type backchannel struct {
-	issuer   string
-	clients  Clients
-	signer   Signer
-	outgoing *Outgoing
-	now      func() time.Time
+	sender
+	issuer  string
+	clients Clients
+	signer  Signer
+	now     func() time.Time
 }
 
 // plan implements channel.
@@ -58,19 +57,7 @@ func (b *backchannel) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set(DeliveryIDHeader, d.ID)
-	return send(b.outgoing.Client(client.AllowPrivateNetwork), req, func(res *http.Response, body []byte) error { return judge(res, body, b.now()) })
-}
-
-// send makes a request and lets judge read the answer.
-func send(client *http.Client, req *http.Request, judge func(res *http.Response, body []byte) error) (Answer, error) {
-	res, err := client.Do(req)
-	if err != nil {
-		return Answer{}, plainError(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	// An answer that breaks off after its status line is still an answer.
-	text, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	return Answer{Status: res.StatusCode, Snippet: snippet(text)}, judge(res, text)
+	return b.send(client.AllowPrivateNetwork, req, func(res *http.Response, body []byte) error { return judge(res, body, b.now()) })
 }
 
 // receiver returns the client as it is registered now, or as it was when the session ended if it has been deleted since.

@@ -15,12 +15,12 @@ import (
 // caep tells the receivers of shared signals by CAEP 1.0: a security event token for each participation that ends, pushed (RFC 8935) or
 // kept until it is polled (RFC 8936; see Engine.Poll).
 type caep struct {
-	issuer   string
-	streams  Streams
-	clients  Clients
-	signer   Signer
-	outgoing *Outgoing
-	now      func() time.Time
+	sender
+	issuer  string
+	streams Streams
+	clients Clients
+	signer  Signer
+	now     func() time.Time
 }
 
 // sessionRevoked is the event of CAEP 1.0, 3.1, with the common claims of section 2. reason_admin must be there (CAEP Interoperability
@@ -144,7 +144,7 @@ func (c *caep) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	if s.Authorization != "" {
 		req.Header.Set("Authorization", s.Authorization)
 	}
-	return send(c.outgoing.Client(private), req, func(res *http.Response, body []byte) error { return judgePush(res, body, c.now()) })
+	return c.send(private, req, func(res *http.Response, body []byte) error { return judgePush(res, body, c.now()) })
 }
 
 // private reports whether the receiver may be on a private address, by its registration or, if that is gone, as it was.

@@ -117,8 +117,10 @@ func (e *Engine) turn(ctx context.Context, d Delivery) *Settlement {
 func (e *Engine) deliverOne(ctx context.Context, d Delivery) (*Settlement, error) {
 	start := e.cfg.Now().UTC()
 	clock := time.Now()
-	answer, err := e.notify(ctx, d)
+	tracing, done := e.cfg.Trace.Attempting(ctx, d)
+	answer, err := e.notify(tracing, d)
 	if err != nil && ctx.Err() != nil {
+		done(d, Attempt{})
 		return nil, err
 	}
 	a := &Attempt{DeliveryID: d.ID, Number: d.Attempts + 1, At: start, Duration: time.Since(clock), Status: answer.Status, Snippet: answer.Snippet}
@@ -130,7 +132,9 @@ func (e *Engine) deliverOne(ctx context.Context, d Delivery) (*Settlement, error
 	s.State, s.Rejections, s.NextAt = verdict(d, err, a)
 	s.Parked = s.State == StateRetrying && e.breakers.isOpen(ctx, d.receiver())
 	a.State = s.State
-	e.cfg.Observe.Attempted(ctx, s.after(), *a)
+	after := s.after()
+	done(after, *a)
+	e.cfg.Observe.Attempted(ctx, after, *a)
 	return s, err
 }
 

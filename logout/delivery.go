@@ -212,8 +212,9 @@ type Ledger interface {
 
 	// Redeliver parks the matching deliveries that are dead, rejected or retrying, and those that are delivered if the filter says
 	// Acknowledged, with a fresh period of retries until giveUpAt, and gives their receivers a turn at once, be it a probe. It works in
-	// batches unless ctx has a transaction. It returns how many; after an error, how many were parked all the same.
-	Redeliver(ctx context.Context, f Filter, at, giveUpAt time.Time) (int, error)
+	// batches, each a transaction of its own unless ctx has one. moved, if it is not nil, is called in the transaction of each batch that
+	// parks any, with their number; its error undoes that batch and ends the work. It returns how many were parked, also beside an error.
+	Redeliver(ctx context.Context, f Filter, at, giveUpAt time.Time, moved func(ctx context.Context, count int) error) (int, error)
 }
 
 // Notifier carries one delivery over one channel.

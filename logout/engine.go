@@ -68,6 +68,7 @@ type Config struct {
 	InEnd func(ctx context.Context, plan *Plan) error
 
 	Observe Observer // Hears of attempts and breakers. Defaults to nobody.
+	Trace   Tracer   // Follows logouts and attempts. Defaults to nobody.
 	// ClientsOf, if set, names the clients that know a person: by a live participation, a grant or a consent. Engine.Announce asks it for
 	// events that do not say whom to tell.
 	ClientsOf func(ctx context.Context, subject string) ([]string, error)
@@ -137,6 +138,9 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Observe == nil {
 		cfg.Observe = nobody{}
 	}
+	if cfg.Trace == nil {
+		cfg.Trace = untraced{}
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -157,13 +161,14 @@ func New(cfg Config) (*Engine, error) {
 		draining:  make(chan struct{}),
 	}
 	e.planner = planner{clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin}
-	e.add(ChannelBackchannel, &backchannel{issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
+	send := sender{outgoing: cfg.Outgoing, trace: cfg.Trace}
+	e.add(ChannelBackchannel, &backchannel{sender: send, issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, now: cfg.Now})
 	e.add(ChannelFrontchannel, frontchannel{issuer: cfg.Issuer})
 	e.add(ChannelWebhook, &webhook{
-		clients: cfg.Clients, outgoing: cfg.Outgoing, messages: e.messages, remaining: cfg.Store.Remaining, detached: cfg.Detached, now: cfg.Now,
+		sender: send, clients: cfg.Clients, messages: e.messages, remaining: cfg.Store.Remaining, detached: cfg.Detached, now: cfg.Now,
 	})
 	if cfg.Streams != nil {
-		e.add(ChannelCAEP, &caep{issuer: cfg.Issuer, streams: cfg.Streams, clients: cfg.Clients, signer: cfg.Signer, outgoing: cfg.Outgoing, now: cfg.Now})
+		e.add(ChannelCAEP, &caep{sender: send, issuer: cfg.Issuer, streams: cfg.Streams, clients: cfg.Clients, signer: cfg.Signer, now: cfg.Now})
 	}
 	return e, nil
 }
@@ -193,6 +198,13 @@ func (e *Engine) End(ctx context.Context, req Request) (*Outcome, error) {
 	if err := req.Validate(); err != nil {
 		return nil, err
 	}
+	ctx, done := e.cfg.Trace.Ending(ctx, req)
+	out, err := e.end(ctx, req)
+	done(out, err)
+	return out, err
+}
+
+func (e *Engine) end(ctx context.Context, req Request) (*Outcome, error) {
 	at := e.cfg.Now().UTC()
 	id := NewID()
 	var slot bool
@@ -333,10 +345,17 @@ func (e *Engine) deliver(ctx context.Context, scope Scope) error {
 }
 
 // Redeliver gives the matching deliveries that are dead, rejected or waiting a new chance: their receivers are told
-// as soon as they take it, in the order and at the rate of any backlog. It returns how many.
+// as soon as they take it, in the order and at the rate of any backlog. It returns how many, also beside an error: what was done stays done.
 func (e *Engine) Redeliver(ctx context.Context, f Filter) (int, error) {
+	return e.RedeliverEach(ctx, f, nil)
+}
+
+// RedeliverEach is Redeliver for whoever keeps a record. Many deliveries are moved in batches, so that nobody who logs in or out waits for all
+// of them; moved is called in the transaction of each batch, with the number of its deliveries. Its error undoes that batch and is returned.
+// Call it outside of transactions: one in ctx would hold everything until the end.
+func (e *Engine) RedeliverEach(ctx context.Context, f Filter, moved func(ctx context.Context, count int) error) (int, error) {
 	at := e.cfg.Now().UTC()
-	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(AnotherChance(e.cfg.RetryFor)))
+	return e.cfg.Store.Redeliver(ctx, f, at, at.Add(AnotherChance(e.cfg.RetryFor)), moved)
 }
 
 // stopping reports whether Stop was called: then what can go on elsewhere should.

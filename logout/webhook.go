@@ -17,8 +17,8 @@ import (
 //
 // A client that lists events and has no address for them comes and pulls them: its deliveries are unreachable until it acknowledges them.
 type webhook struct {
+	sender
 	clients   Clients
-	outgoing  *Outgoing
 	messages  messages
 	remaining func(ctx context.Context, leaving []Participation, at time.Time) (map[string]bool, error)
 	detached  func(ctx context.Context, req Request, clientID string) (map[string]any, error)
@@ -214,7 +214,7 @@ func (w *webhook) Notify(ctx context.Context, d Delivery) (Answer, error) {
 	req.Header.Set("Webhook-Timestamp", timestamp)
 	req.Header.Set("Webhook-Signature", strings.Join(signatures, " "))
 	req.Header.Set(DeliveryIDHeader, d.ID)
-	return send(w.outgoing.Client(client.AllowPrivateNetwork), req, func(res *http.Response, _ []byte) error { return judgeStatus(res, w.now()) })
+	return w.send(client.AllowPrivateNetwork, req, func(res *http.Response, _ []byte) error { return judgeStatus(res, w.now()) })
 }
 
 // receiver returns the client as it is registered now. One that has been deleted, or has no webhook any more, is told where it was when this

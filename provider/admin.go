@@ -85,7 +85,7 @@ func (p *Provider) console(e *endpoints, assets *browser.Assets, authenticator *
 		Activity: signout.Activity{
 			Sessions: p.sessions, Lifetimes: signout.Lifetimes{Idle: console.IdleLifetime, Absolute: console.AbsoluteLifetime},
 		},
-		Live: p.sessions, Ledger: p.sessions, Journal: p.sessions, Engine: recordedEngine{p.engine, p.cfg.DB, p.trail}, Clients: directory{p.store.Clients}, Tx: p.cfg.DB, Audit: p.trail,
+		Live: p.sessions, Ledger: p.sessions, Journal: p.sessions, Engine: recordedEngine{p.engine, p.trail}, Clients: directory{p.store.Clients}, Tx: p.cfg.DB, Audit: p.trail,
 		Cookies: browser.AdminCookies{TLS: p.cameByTLS}, Pages: pages, Now: p.cfg.Now, Logger: p.cfg.Logger,
 	}
 	return nil

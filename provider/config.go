@@ -20,6 +20,7 @@ import (
 	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/signout"
 	"github.com/exeunt-id/exeunt/provider/store"
+	"github.com/exeunt-id/exeunt/provider/trace"
 )
 
 // User is a person of the configuration.
@@ -59,6 +60,7 @@ type Config struct {
 	// lower case, or "*". It is no metadata of a client, so that no registration can ask for it.
 	GlobalRevocation map[string][]string
 
+	Trace   *trace.Tracer    // follows requests and logouts; nil: nobody does. The provider does not shut it down.
 	Version string           // of the program, for metrics
 	Now     func() time.Time // Defaults to time.Now.
 	Logger  *slog.Logger     // Defaults to slog.Default.

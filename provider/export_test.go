@@ -5,6 +5,12 @@ import "context"
 // LookForTrouble and SendMails do at once what runs in the background.
 func (p *Provider) LookForTrouble(ctx context.Context) error { return p.alerts.watcher.Look(ctx) }
 
+// LookAfterPages does at once what is done every few seconds for connected pages.
+func (p *Provider) LookAfterPages() { p.hub.Missed() }
+
+// Pages is how many pages are connected.
+func (p *Provider) Pages() int { return p.hub.Pages() }
+
 // SendMails sends what is due.
 func (p *Provider) SendMails(ctx context.Context) error { return p.alerts.post.Send(ctx) }
 

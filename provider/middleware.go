@@ -26,14 +26,15 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// record measures each request and writes one line about it. The path is logged without its query: tokens and hints stand there. Errors are answered here, so
+// record measures and follows each request and writes one line about it. The path is logged without its query: tokens and hints stand there. Errors are answered here, so
 // that the line knows the status.
 func (p *Provider) record(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		start := time.Now()
+		start, traced := time.Now(), p.follow(c)
 		if err := next(c); err != nil {
 			c.Error(err)
 		}
+		traced()
 		r, took := c.Request(), time.Since(start)
 		p.metrics.Request(c.Path(), r.Method, c.Response().Status, took)
 		if !p.cfg.Logger.Enabled(r.Context(), slog.LevelInfo) {

@@ -39,11 +39,12 @@ func NewOperator(cfg Config) (*Operator, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return wire(cfg, logout.NoEarlyStart, nil)
+	return wire(cfg, logout.NoEarlyStart, nil, nil)
 }
 
-// wire makes what provider and operator have in common. cfg is complete; m, if it is not nil, measures.
-func wire(cfg Config, workers int, m *metrics.Metrics) (*Operator, error) {
+// wire makes what provider and operator have in common. cfg is complete; m, if it is not nil, measures; ended, if it is not nil, is called
+// after the commit of each logout.
+func wire(cfg Config, workers int, m *metrics.Metrics, ended func(*logout.Plan)) (*Operator, error) {
 	o := &Operator{
 		cfg: cfg, store: store.New(cfg.DB, cfg.Now), sessions: logoutstore.New(cfg.DB), passwords: identity.NewPasswords(cfg.Password),
 	}
@@ -60,18 +61,25 @@ func wire(cfg Config, workers int, m *metrics.Metrics) (*Operator, error) {
 	if m != nil {
 		inEnd, sign, observe = countedEnds(inEnd, cfg.DB.AfterCommit, m), timedSigner{sign, m}, m
 	}
+	if ended != nil {
+		inEnd = afterEnds(inEnd, cfg.DB.AfterCommit, ended)
+	}
 	box, err := signing.NewSecretbox(cfg.Secrets)
 	if err != nil {
 		return nil, err
 	}
 	o.streams = store.NewStreams(o.store, box)
+	follow := logout.Tracer(nil)
+	if cfg.Trace != nil {
+		follow = cfg.Trace
+	}
 	o.devices = &device.Registry{
 		Rules: cfg.Devices, Store: o.store.Devices, Sessions: o.sessions, Users: o.store.Users, Tx: cfg.DB, Audit: o.trail, Places: cfg.Places,
-		Now: cfg.Now, Logger: cfg.Logger,
+		Presence: o.store.Presence, Now: cfg.Now, Logger: cfg.Logger,
 	}
 	o.engine, err = logout.New(logout.Config{
 		Issuer: cfg.Issuer, Store: o.sessions, Clients: o.store, Signer: sign, Outgoing: cfg.Outgoing, Surviving: o.store.Surviving, InEnd: inEnd,
-		ClientsOf: o.store.ClientsOf, Detached: o.devices.Describe, Streams: o.streams, Observe: observe,
+		ClientsOf: o.store.ClientsOf, Detached: o.devices.Describe, Streams: o.streams, Observe: observe, Trace: follow,
 		AttemptTimeout: cfg.Logout.AttemptTimeout, RetryFor: cfg.Logout.RetryFor, Workers: workers, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ func (o *Operator) Delivery(ctx context.Context, id string) (logout.Delivery, []
 }
 
 // Redeliver gives the chosen deliveries that are dead, rejected or retrying another chance, and a fresh period of retries. It returns how
-// many.
+// many, also beside an error: what was done stays done.
 func (o *Operator) Redeliver(ctx context.Context, f logout.Filter) (int, error) {
-	return recordedEngine{o.engine, o.cfg.DB, o.trail}.Redeliver(ctx, o.actor, f)
+	return recordedEngine{o.engine, o.trail}.Redeliver(ctx, o.actor, f)
 }

@@ -99,7 +99,11 @@ func (o *Operator) DeleteClient(ctx context.Context, id string, actor logout.Act
 		if _, err := o.Client(ctx, id); err != nil {
 			return err
 		}
-		var err error
+		// Consents before sessions, as whoever issues a code takes them.
+		err := o.store.Consents.RevokeAll(ctx, id)
+		if err != nil {
+			return err
+		}
 		out, err = o.End(ctx, logout.Request{
 			Cause: logout.CauseAdmin, Actor: actor, Target: logout.Target{ClientID: id, Everyone: true, OnlyParticipation: true},
 		})

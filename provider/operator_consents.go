@@ -20,7 +20,8 @@ func (o *Operator) Consents(ctx context.Context, user identity.User) ([]identity
 // RevokeConsent forgets what a user has allowed a client, and in the same transaction the client leaves the user's sessions, which live on,
 // and all of its grants from them die: offline ones too, and codes that nobody has exchanged yet. ErrNothingAgreed.
 //
-// The codes go last: End holds the sessions, so that none is issued meanwhile.
+// The consent goes first: whoever issues a code by it holds it, and so is done, or waits and then finds nothing. The codes go last: End holds the
+// person's sessions, so that none is exchanged meanwhile.
 func (o *Operator) RevokeConsent(ctx context.Context, user identity.User, clientID string, actor logout.Actor) (*logout.Outcome, error) {
 	var out *logout.Outcome
 	err := o.cfg.DB.Tx(ctx, func(ctx context.Context) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/metrics"
 	"github.com/exeunt-id/exeunt/provider/protocol"
+	"github.com/exeunt-id/exeunt/provider/realtime"
 	"github.com/exeunt-id/exeunt/provider/signing"
 	"github.com/exeunt-id/exeunt/provider/signout"
 	"github.com/exeunt-id/exeunt/provider/store"
@@ -41,6 +42,7 @@ type Provider struct {
 	trail     *audit.Trail
 	alerts    alerts
 	metrics   *metrics.Metrics
+	hub       *realtime.Hub
 	pages     *browser.Renderer
 	base      browser.Base
 	echo      *echo.Echo // what is below the base
@@ -61,7 +63,7 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 	}
 	p := &Provider{cfg: cfg, base: browser.NewBase(cfg.Issuer), closing: make(chan struct{})}
 	p.metrics = p.newMetrics()
-	o, err := wire(cfg, cfg.Logout.Workers, p.metrics)
+	o, err := wire(cfg, cfg.Logout.Workers, p.metrics, func(plan *logout.Plan) { p.hub.Ended(plan.Endings()) })
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +81,12 @@ func New(_ context.Context, cfg Config) (*Provider, error) {
 // Engine returns the logout engine, for what has no HTTP endpoint.
 func (p *Provider) Engine() *logout.Engine { return p.engine }
 
-// Drain answers requests that wait for something to happen. Call it when the server stops accepting (http.Server.RegisterOnShutdown), so that
+// Drain answers requests that wait for something to happen, and asks connected pages to come back later. Call it when the server stops accepting (http.Server.RegisterOnShutdown), so that
 // it need not wait for them.
 func (p *Provider) Drain() {
 	p.close()
 	p.engine.Drain()
+	p.hub.Drain()
 }
 
 // ServeHTTP implements http.Handler.
@@ -117,6 +120,7 @@ type endpoints struct {
 	register   *protocol.Registration // nil: no client registers itself
 	userToken  *protocol.UserToken
 	events     *protocol.Events
+	pages      pageEndpoints
 	login      *web.Login
 	choice     *web.DeviceChoice
 	appDevices *web.AppDevices
@@ -143,6 +147,7 @@ func (p *Provider) endpoints() (*endpoints, error) {
 	if p.pages, err = browser.NewRenderer(templates.FS, assets, product, p.base); err != nil {
 		return nil, err
 	}
+	p.hub = p.newHub(cookies)
 	e := &endpoints{assets: &web.Assets{Files: assets}, health: &health{db: p.cfg.DB}}
 	if err := p.protocol(e, cookies); err != nil {
 		return nil, err
@@ -214,7 +219,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	}
 	e.userinfo = &protocol.Userinfo{Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Activity: activity}
 	e.introspect = &protocol.Introspect{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants}
-	recorded := recordedEngine{p.engine, p.cfg.DB, p.trail}
+	recorded := recordedEngine{p.engine, p.trail}
 	e.adminAPI = &protocol.AdminAPI{
 		Settings: settings, Grants: p.store.Grants, Users: p.store.Users, Clients: directory{p.store.Clients}, Sessions: p.sessions, Ledger: p.sessions,
 		Journal: p.sessions, Engine: recorded, Trail: p.store.Audit, Devices: p.operator,
@@ -246,6 +251,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	if err != nil {
 		return fmt.Errorf("provider: %w", err)
 	}
+	e.pages = p.pageEndpoints(protocol.Page{Settings: settings, Clients: p.store.Clients, Origins: p.store.Clients, Hints: hints, Sessions: p.sessions}, signOut.Leaver)
 	e.endSession = &protocol.EndSession{SignOut: signOut, Hints: hints, ClientAuth: clientAuth}
 	e.logout = &protocol.RedirectLogout{SignOut: signOut, Grants: p.store.Grants, Tx: p.cfg.DB, Revoker: revoker}
 	return nil
@@ -257,7 +263,7 @@ func (p *Provider) web(e *endpoints, cookies browser.Cookies, authenticator *ide
 	e.login = &web.Login{
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Users: p.store.Users, Authenticator: countedLogins{authenticator, p.metrics}, Sessions: p.sessions,
 		Devices: p.operator.devices, Choices: p.store.Devices, Current: current, Ender: p.engine, Tx: p.cfg.DB, Audit: p.trail, Cookies: cookies, Pages: p.pages,
-		Lifetimes: p.cfg.Sessions, Now: p.cfg.Now,
+		Renewed: p.hub.Renewed, Lifetimes: p.cfg.Sessions, Now: p.cfg.Now,
 	}
 	e.appDevices = &web.AppDevices{
 		Authorizations: p.store.Authorizations, Clients: p.store.Clients, Current: current, Devices: p.operator.devices, Cookies: cookies, Pages: p.pages,

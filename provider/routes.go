@@ -30,6 +30,9 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	// For applications to embed.
 	r.Match([]string{get, head}, protocol.PathCheckSession, e.check.Get)
 
+	// For applications' pages, each client's for its own origins.
+	e.pages.routes(r)
+
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)
 	r.POST(protocol.PathAPILogout, e.apiLogout.Post)

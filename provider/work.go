@@ -9,7 +9,10 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/logout/logoutstore"
 	"github.com/exeunt-id/exeunt/provider/alert"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/store"
 )
 
 const (
@@ -41,6 +44,7 @@ type work struct {
 //  4. It listens for clients and keys that other nodes change.
 //  5. It sweeps: sessions past their lifetime end, what nobody needs any more is deleted.
 //  6. It rotates signing keys.
+//  7. Pages can connect.
 //
 // Start once; Stop ends it.
 func (p *Provider) Start(ctx context.Context) error {
@@ -57,6 +61,9 @@ func (p *Provider) Start(ctx context.Context) error {
 	if err := p.store.Listen(ctx, p.keyring.Changed); err != nil {
 		return err
 	}
+	if err := p.startHub(ctx); err != nil {
+		return err
+	}
 	p.work.group.Go(func() { p.every(ctx, sweepEvery, p.sweep) })
 	p.work.group.Go(func() { p.every(ctx, rotateEvery, p.keyring.Rotate) })
 	p.work.group.Go(func() { p.every(ctx, cleanEvery, p.clean) })
@@ -70,6 +77,7 @@ func (p *Provider) Start(ctx context.Context) error {
 // Stop lets what runs finish until ctx is done. Deliveries that did not finish are made by their jobs, here after the next start or on
 // another node.
 func (p *Provider) Stop(ctx context.Context) error {
+	defer p.hub.Stop() // last: what ends until then is passed on
 	if p.work.cancel != nil {
 		p.work.cancel()
 		defer p.work.group.Wait()
@@ -89,7 +97,7 @@ func (p *Provider) sync(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, p.passwordChanged, keys...); err != nil {
+		if err := p.store.SyncUsers(ctx, p.cfg.Users, p.passwords.Hash, p.userSynced, keys...); err != nil {
 			return err
 		}
 	}
@@ -103,11 +111,25 @@ func (p *Provider) sync(ctx context.Context) error {
 	return nil
 }
 
-// passwordChanged ends the sessions of somebody whose password is another in the configuration than it was.
-func (p *Provider) passwordChanged(ctx context.Context, userID string) error {
-	_, err := p.engine.End(ctx, logout.Request{
-		Cause: logout.CausePasswordChanged, Actor: logout.Actor{Kind: "system"}, Target: logout.Target{Subject: userID},
-	})
+// userSynced does for an entry of the configuration what an operator's command does: whoever has another password is out everywhere, and the
+// clients hear of it.
+func (p *Provider) userSynced(ctx context.Context, u store.SyncedUser) error {
+	if u.Created {
+		return p.operator.announceNew(ctx, identity.User{ID: u.ID})
+	}
+	if u.Updated {
+		if err := p.engine.Announce(ctx, logout.Event{Type: logout.EventUserUpdated, Subject: u.ID}); err != nil {
+			return err
+		}
+	}
+	if !u.Password {
+		return nil
+	}
+	by := audit.Configuration
+	if err := p.engine.Announce(ctx, logout.Event{Type: logout.EventUserPasswordChanged, Subject: u.ID, Data: map[string]any{"by": by.Kind}}); err != nil {
+		return err
+	}
+	_, err := p.engine.End(ctx, logout.Request{Cause: logout.CausePasswordChanged, Actor: by, Target: logout.Target{Subject: u.ID}})
 	return err
 }
 
@@ -139,7 +161,7 @@ func (p *Provider) clean(ctx context.Context) error {
 	now := p.cfg.Now().UTC()
 	// Assertions that expired are refused as such; a minute bridges the nodes' clocks.
 	err := errors.Join(p.store.Sweep(ctx, now.Add(-keepExpired)), p.store.Assertions.Sweep(ctx, now.Add(-time.Minute)),
-		p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)), p.streams.Sweep(ctx, now.Add(-keepClosed)))
+		p.store.Tickets.Sweep(ctx, now), p.store.Presence.Sweep(ctx, now), p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)), p.streams.Sweep(ctx, now.Add(-keepClosed)))
 	if p.cfg.Retention > 0 {
 		old := now.Add(-p.cfg.Retention)
 		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old), p.store.Devices.Sweep(ctx, old, now.Add(-browser.DeviceLifetime)))

@@ -27,7 +27,7 @@ func TestNodeKit(t *testing.T) {
 	}
 	dir := npmInstall(t, "node", files...)
 	for name, args := range map[string][]string{
-		"tests": {"node", "--test", "test/kit.test.js"}, "types": {"npm", "run", "-s", "types"},
+		"tests": {"node", "--test", "test/kit.test.js", "test/api.test.js"}, "types": {"npm", "run", "-s", "types"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := exec.CommandContext(t.Context(), args[0], args[1:]...) //nolint:gosec // our own

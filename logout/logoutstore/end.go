@@ -75,8 +75,14 @@ func (s *Store) endSessions(ctx context.Context, id string, req logout.Request, 
 	return ended, leaving, err
 }
 
-// endParticipations takes the sessions' rows first, as an issuer does, so that nobody joins between the end and its commit.
+// endParticipations takes the sessions' rows first, as an issuer does, so that nobody joins between the end and its commit. Of a person it takes
+// them all: at one of them the client may be about to join for the first time.
 func (s *Store) endParticipations(ctx context.Context, _ string, req logout.Request, at time.Time) ([]logout.Session, []logout.Participation, error) {
+	if all := s.lock("UPDATE"); all != "" && req.Target.Subject != "" {
+		if err := s.db.Writer(ctx).Exec("SELECT id FROM logout_sessions WHERE subject = ? AND ended_at IS NULL ORDER BY id"+all, req.Target.Subject).Error; err != nil {
+			return nil, nil, fmt.Errorf("logoutstore: locking a person's sessions: %w", err)
+		}
+	}
 	where, args := target(req, at)
 	var rows []sessionRow
 	res := s.db.Writer(ctx).Raw("SELECT "+sessionColumns+" FROM logout_sessions WHERE "+where+" ORDER BY id"+s.lock("UPDATE"), args...).Scan(&rows)

@@ -194,7 +194,7 @@ func (s *Store) Show(ctx context.Context, id string) (logout.Delivery, []logout.
 const redeliverBatch = 1000
 
 // Redeliver implements logout.Ledger. It goes through the list page by page, so that what it has moved is not found again.
-func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt time.Time) (int, error) {
+func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt time.Time, moved func(ctx context.Context, count int) error) (int, error) {
 	allowed := logout.Redeliverable(f.Acknowledged)
 	if len(f.States) == 0 {
 		f.States = allowed
@@ -219,7 +219,7 @@ func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt tim
 			for i, row := range page {
 				chosen[i] = row.ID
 			}
-			n, err := s.redeliver(ctx, chosen, f.States, at, giveUpAt)
+			n, err := s.redeliver(ctx, chosen, f.States, at, giveUpAt, moved)
 			total += n
 			if err != nil {
 				return total, err
@@ -238,7 +238,7 @@ const fetched = "stream_id <> '' AND uri = ''"
 
 // redeliver parks some deliveries in one transaction. What is parked gets no job of its own, however much it is; the job of an old turn finds
 // nothing. What its receiver must fetch lies ready again.
-func (s *Store) redeliver(ctx context.Context, chosen []string, states []logout.State, at, giveUpAt time.Time) (int, error) {
+func (s *Store) redeliver(ctx context.Context, chosen []string, states []logout.State, at, giveUpAt time.Time, then func(ctx context.Context, count int) error) (int, error) {
 	text, err := encodeIDs(chosen)
 	if err != nil {
 		return 0, err
@@ -262,7 +262,10 @@ func (s *Store) redeliver(ctx context.Context, chosen []string, states []logout.
 				receivers = append(receivers, logout.Receiver{ClientID: d.ClientID, Channel: logout.Channel(d.Channel)})
 			}
 		}
-		return s.arm(ctx, at, receivers, true)
+		if err := s.arm(ctx, at, receivers, true); err != nil || then == nil || len(moved) == 0 {
+			return err
+		}
+		return then(ctx, len(moved))
 	})
 	if err != nil {
 		return 0, err

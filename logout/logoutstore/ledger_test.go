@@ -2,6 +2,7 @@ package logoutstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -177,7 +178,7 @@ func TestRedeliverSince(t *testing.T) {
 			{true, nil, 4},
 		} {
 			f.Acknowledged, f.States = test.acknowledged, test.states
-			if n, err := b.Redeliver(t.Context(), f, noon, noon.Add(time.Hour)); err != nil || n != test.want {
+			if n, err := b.Redeliver(t.Context(), f, noon, noon.Add(time.Hour), nil); err != nil || n != test.want {
 				t.Errorf("acknowledged %t, states %v: %d, %v; want %d", test.acknowledged, test.states, n, err, test.want)
 			}
 		}
@@ -202,8 +203,25 @@ func TestRedeliverMany(t *testing.T) {
 		b.must(db.Writer(t.Context()).Exec("INSERT INTO logout_deliveries (id, logout_id, client_id, channel, state, cause, session_id, sid, subject, created_at, next_at, give_up_at, settled_at) " +
 			"SELECT logout_id || '-' || n, logout_id, client_id, channel, state, cause, session_id, sid, subject, created_at, next_at, give_up_at, settled_at FROM logout_deliveries, " + series).Error)
 		f := logout.Filter{LogoutID: sample.ID}
-		if n, err := b.Redeliver(t.Context(), f, noon, noon.Add(time.Hour)); err != nil || n != 2501 {
-			t.Errorf("moved %d, %v; want 2501", n, err)
+		// The second batch fails with its record: the first one stays, with its own.
+		var recorded []int
+		full := errors.New("the disk is full")
+		n, err := b.Redeliver(t.Context(), f, noon, noon.Add(time.Hour), func(_ context.Context, count int) error {
+			if recorded = append(recorded, count); len(recorded) == 2 {
+				return full
+			}
+			return nil
+		})
+		if !errors.Is(err, full) || n != 1000 || !slices.Equal(recorded, []int{1000, 1000}) {
+			t.Errorf("moved %d in %v, %v; want 1000 and the error", n, recorded, err)
+		}
+		if left, err := b.Count(t.Context(), logout.Filter{LogoutID: sample.ID, States: []logout.State{logout.StateDead}}, 3000); err != nil || left != 1501 {
+			t.Errorf("%d are still dead, %v; want 1501", left, err)
+		}
+		recorded = nil
+		n, err = b.Redeliver(t.Context(), f, noon, noon.Add(time.Hour), func(_ context.Context, count int) error { recorded = append(recorded, count); return nil })
+		if err != nil || n != 2501 || !slices.Equal(recorded, []int{1000, 1000, 501}) {
+			t.Errorf("moved %d in %v, %v; want 2501", n, recorded, err)
 		}
 		insured(t, db)
 	})

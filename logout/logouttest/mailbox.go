@@ -104,7 +104,7 @@ func testCollect(t *testing.T, s Opened) {
 		t.Errorf("%+v, attempts %+v", d, attempts)
 	}
 	at := epoch.Add(time.Hour)
-	if n, err := s.Store.Redeliver(t.Context(), logout.Filter{DeliveryID: two.ID}, at, at); err != nil || n != 1 {
+	if n, err := s.Store.Redeliver(t.Context(), logout.Filter{DeliveryID: two.ID}, at, at, nil); err != nil || n != 1 {
 		t.Errorf("Redeliver = %d, %v", n, err)
 	}
 	wantStates(t, "what must be fetched lies ready again", states(t, s, two), logout.StateUnconfirmed)

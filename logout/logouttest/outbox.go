@@ -93,7 +93,7 @@ func testRedeliver(t *testing.T, s Opened) {
 		t.Fatal(err)
 	}
 	at := epoch.Add(time.Hour)
-	n, err := s.Store.Redeliver(t.Context(), logout.Filter{LogoutID: p.LogoutID}, at, at.Add(time.Hour))
+	n, err := s.Store.Redeliver(t.Context(), logout.Filter{LogoutID: p.LogoutID}, at, at.Add(time.Hour), nil)
 	if err != nil || n != 1 {
 		t.Fatalf("Redeliver = %d, %v; want only the dead one", n, err)
 	}
@@ -126,7 +126,7 @@ func testRedeliverDuringAttempt(t *testing.T, s Opened) {
 	_, err = s.Store.Settle(t.Context(), epoch, first)
 	must(t, err)
 	at := next.Add(time.Second)
-	if n, err := s.Store.Redeliver(t.Context(), logout.Filter{LogoutID: p.LogoutID}, at, at.Add(time.Hour)); err != nil || n != 2 {
+	if n, err := s.Store.Redeliver(t.Context(), logout.Filter{LogoutID: p.LogoutID}, at, at.Add(time.Hour), nil); err != nil || n != 2 {
 		t.Fatalf("Redeliver = %d, %v", n, err)
 	}
 	if moved, err := s.Store.Settle(t.Context(), at, late); err != nil || moved != 1 {

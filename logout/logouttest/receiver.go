@@ -110,7 +110,7 @@ func testBreaker(t *testing.T, s Opened) {
 	}
 	// An operator who redelivers wants it tried now.
 	soon := epoch.Add(90 * time.Second)
-	if n, err := s.Store.Redeliver(ctx, logout.Filter{ClientID: "shop"}, soon, soon.Add(time.Hour)); err != nil || n != 1 {
+	if n, err := s.Store.Redeliver(ctx, logout.Filter{ClientID: "shop"}, soon, soon.Add(time.Hour), nil); err != nil || n != 1 {
 		t.Fatalf("Redeliver = %d, %v", n, err)
 	}
 	if turn, err = s.Store.BeginTurn(ctx, shop, soon, soon, soon.Add(time.Minute)); err != nil || turn == nil || turn.Failures != 1 {

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,9 @@ func TestText(t *testing.T) {
 				t.Errorf("%v lacks %q:\n%s", rung, part, whole)
 			}
 		}
+		if doctor := strings.Contains(text, "  exeunt doctor https://shop.example.com/out\n  exeunt doctor --client shop --config exeunt.yaml "); doctor != (rung != Over) {
+			t.Errorf("%v names the doctor: %t\n%s", rung, doctor, text)
+		}
 		if strings.ContainsAny(subject, "\r\n") || strings.Contains(whole, "s3cret") || strings.Contains(whole, "pw@") || strings.Contains(whole, "\u202e") {
 			t.Errorf("%v shows what it must not:\n%s", rung, whole)
 		}
@@ -85,6 +89,18 @@ func TestText(t *testing.T) {
 			if len(line) > 120 {
 				t.Errorf("%v: a line of %d characters: %s", rung, len(line), line)
 			}
+		}
+	}
+}
+
+// What a client registered does not become part of a command.
+func TestTextHoldsNoCommand(t *testing.T) {
+	w := &Watcher{Issuer: "https://id.example.com", RetryFor: time.Hour}
+	plain := regexp.MustCompile(`exeunt doctor (https://[A-Za-z0-9./:%_~-]+|--client shop .*)\n`)
+	for _, path := range []string{"/;reboot", "/$(reboot)", "/`reboot`", "/a&b", "/a'b", "/a b", "/a%20b"} {
+		_, text := w.write(Incident{Rung: First}, identity.Client{ID: "shop", BackchannelLogoutURI: "https://shop.example.com" + path}, Facts{}, time.Now())
+		if n := strings.Count(text, "exeunt doctor"); n == 0 || len(plain.FindAllString(text, -1)) != n {
+			t.Errorf("%s:\n%s", path, text)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -111,6 +112,14 @@ func (w *Watcher) advise(line func(string, ...any), i Incident, c identity.Clien
 		line("It calls logout tokens invalid (400 invalid_request). Compare its issuer, its")
 		line("client_id, its clock and the keys that it knows with those of the provider.")
 	}
+	if at := address(c.BackchannelLogoutURI); at != "" && i.Rung != Over {
+		line("")
+		line("What is wrong with the back-channel endpoint, and what to mend, is said by")
+		if plainAddress.MatchString(at) {
+			line("  exeunt doctor %s", at)
+		}
+		line("  exeunt doctor --client %s --config exeunt.yaml    (beside the provider, which says more)", c.ID)
+	}
 	if f.Lost > 0 {
 		line("")
 		line("What was given up goes out again when an operator of the provider says so:")
@@ -123,6 +132,9 @@ func (w *Watcher) advise(line func(string, ...any), i Incident, c identity.Clien
 		line("  %s", w.PullURL)
 	}
 }
+
+// plainAddress admits what can stand in a command as it is: a client may have registered anything, and people paste what they are told to.
+var plainAddress = regexp.MustCompile(`^https?://[A-Za-z0-9.:-]+[A-Za-z0-9/._~%-]*$`)
 
 // address returns a URI without what may be a secret in it.
 func address(uri string) string {

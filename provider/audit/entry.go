@@ -27,6 +27,7 @@ const (
 	KindMassCancelled       Kind = "mass.cancelled"
 	KindConsentRevoked      Kind = "consent.revoked"
 	KindKeyRotated          Kind = "key.rotated"
+	KindKeyActivated        Kind = "key.activated"
 	KindClientCreated       Kind = "client.created"
 	KindClientUpdated       Kind = "client.updated"
 	KindClientDeleted       Kind = "client.deleted"
@@ -49,7 +50,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindLogout, KindLoginSucceeded, KindLoginFailed, KindConsoleLogin, KindConsoleLoginFailed, KindTokenIgnored, KindTokenRevoked, KindTokenReused, KindUserTokenReused, KindRedelivered,
-		KindMassStarted, KindMassCancelled, KindConsentRevoked, KindKeyRotated, KindClientCreated, KindClientUpdated, KindClientDeleted, KindStreamStatus, KindUserCreated, KindUserUpdated, KindUserPasswordChanged,
+		KindMassStarted, KindMassCancelled, KindConsentRevoked, KindKeyRotated, KindKeyActivated, KindClientCreated, KindClientUpdated, KindClientDeleted, KindStreamStatus, KindUserCreated, KindUserUpdated, KindUserPasswordChanged,
 		KindUserDisabled, KindUserEnabled, KindUserDeleted, KindDeviceDetached, KindDeviceExcluded, KindDeviceIncluded, KindDeviceSignal,
 		KindRefused, KindUnrecorded,
 	}

@@ -43,6 +43,12 @@ func KeyRotated(actor logout.Actor, alg, kid string, activateAt time.Time) Entry
 	return Entry{Kind: KindKeyRotated, Actor: actor, Detail: detail(map[string]any{"alg": alg, "kid": kid, "activate_at": activateAt.UTC()})}
 }
 
+// KeyActivated records that a signing key took its turn: kid signs for its algorithm from now on. The provider does that by itself, at the time
+// that its rotation or an administrator (KeyRotated) has set.
+func KeyActivated(alg, kid string) Entry {
+	return Entry{Kind: KindKeyActivated, Actor: logout.Actor{Kind: "system", ID: "rotation"}, Detail: detail(map[string]any{"alg": alg, "kid": kid})}
+}
+
 // Redelivered records that so many deliveries got another chance, and how they were chosen.
 func Redelivered(actor logout.Actor, f logout.Filter, count int) Entry {
 	d := map[string]any{"count": count}

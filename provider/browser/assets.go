@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 )
 
 // AssetPrefix is the path under which assets are served.
@@ -18,7 +19,11 @@ type Asset struct {
 	ContentType string
 	Hash        string // first 16 hexadecimal digits of the content's SHA-256
 	Body        []byte
+	Anywhere    bool // pages of other sites may load it: the SDK
 }
+
+// sdk are the files that are made for pages of applications.
+var sdk = []string{"exeunt.js", "exeunt.classic.js", "exeunt.d.ts"}
 
 // Assets is the set of static files, read once. It is safe for concurrent use.
 type Assets struct{ byName map[string]Asset }
@@ -43,6 +48,7 @@ func NewAssets(files fs.FS) (*Assets, error) {
 		hash := hex.EncodeToString(sum[:8])
 		a.byName[entry.Name()] = Asset{
 			Name: entry.Name(), URL: AssetPrefix + hash + "/" + entry.Name(), ContentType: contentType, Hash: hash, Body: body,
+			Anywhere: slices.Contains(sdk, entry.Name()),
 		}
 	}
 	return a, nil
@@ -76,7 +82,7 @@ func contentTypes(ext string) string {
 		return "image/png"
 	case ".ico":
 		return "image/x-icon"
-	case ".txt":
+	case ".txt", ".ts":
 		return "text/plain; charset=utf-8"
 	default:
 		return ""

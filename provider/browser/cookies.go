@@ -20,7 +20,7 @@ const ReceiptLifetime = 15 * time.Minute
 
 // Cookies reads and writes the provider's cookies. Make it with NewCookies; it is a value and may be copied.
 type Cookies struct {
-	// Key signs receipt cookies. NewCookies fills it at random; nodes that serve the same issuer must be given the same one.
+	// Key signs the cookies of receipts and of Ender. NewCookies fills it at random; nodes that serve the same issuer must be given the same one.
 	Key [32]byte
 
 	origin string // of the issuer: scheme://host[:port]
@@ -61,14 +61,18 @@ func (c Cookies) Session(r *http.Request) string { return c.secret(r, "exeunt_se
 
 // SetSession gives the browser the secret of its session. Call it after the transaction that stored its hash has committed. The
 // cookie lasts as long as the browser is open; the session's own lifetimes are kept on the server. The browser state changes with it.
-func (c Cookies) SetSession(w http.ResponseWriter, secret string) {
+//
+// sessionID goes into a second cookie, see Ender.
+func (c Cookies) SetSession(w http.ResponseWriter, secret, sessionID string) {
 	c.set(w, "exeunt_session", secret, 0)
+	c.setEnder(w, sessionID+"."+c.enderMAC(sessionID), 0)
 	c.renewState(w)
 }
 
 // DropSession takes the session cookie away from the browser, and changes the browser state.
 func (c Cookies) DropSession(w http.ResponseWriter) {
 	c.set(w, "exeunt_session", "", -1)
+	c.setEnder(w, "", -1)
 	c.renewState(w)
 }
 
@@ -78,6 +82,34 @@ func (c Cookies) Device(r *http.Request) string { return c.secret(r, "exeunt_dev
 // SetDevice lets this browser be recognised as a device, for 400 days from now. It opens nothing.
 func (c Cookies) SetDevice(w http.ResponseWriter, secret string) {
 	c.set(w, "exeunt_device", secret, DeviceLifetime)
+}
+
+// Ender returns the id of the session that this browser may end from an application's page; "" when there is none or the cookie is forged.
+//
+// The session's own cookie does not travel with what a page of another site fetches. This second one does, where the browser lets it, and is
+// good for nothing but ending its one session: it is the session's id with a MAC.
+func (c Cookies) Ender(r *http.Request) string {
+	for _, cookie := range r.CookiesNamed(c.name("exeunt-logout")) {
+		id, mac, found := strings.Cut(cookie.Value, ".")
+		if found && id != "" && hmac.Equal([]byte(mac), []byte(c.enderMAC(id))) {
+			return id
+		}
+	}
+	return ""
+}
+
+func (c Cookies) enderMAC(sessionID string) string {
+	return mac(c.Key[:], "exeunt logout cookie 1", sessionID)
+}
+
+// setEnder writes it for every site. Browsers take SameSite=None only together with Secure, so behind an http issuer, a loopback one, it is
+// for pages of the same site: of other ports of the same host name.
+func (c Cookies) setEnder(w http.ResponseWriter, value string, maxAge int) {
+	cookie := &http.Cookie{Name: c.name("exeunt-logout"), Value: value, Path: c.path, MaxAge: maxAge, Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	if c.secure {
+		cookie.SameSite = http.SameSiteNoneMode
+	}
+	http.SetCookie(w, cookie)
 }
 
 // Browser returns the value of the browser-binding cookie; "" when there is none.

@@ -27,11 +27,18 @@ func TestCookieAttributes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.issuer, func(t *testing.T) {
 			cookies, w := browser.NewCookies(test.issuer), httptest.NewRecorder()
-			cookies.SetSession(w, browser.NewSecret())
+			cookies.SetSession(w, browser.NewSecret(), "session-1")
 			cookies.EnsureBrowser(w, httptest.NewRequest(http.MethodGet, "/", nil))
 			cookies.SetReceipt(w, "logout-1")
 			cookies.DropSession(w)
-			set := slices.DeleteFunc(w.Result().Cookies(), func(c *http.Cookie) bool { return c.Name == cookies.StateName() })
+			var enders []*http.Cookie
+			set := slices.DeleteFunc(w.Result().Cookies(), func(c *http.Cookie) bool {
+				ender := strings.Contains(c.Name, "exeunt-logout")
+				if ender {
+					enders = append(enders, c)
+				}
+				return ender || c.Name == cookies.StateName()
+			})
 			if len(set) != 4 || set[0].Name != test.session {
 				t.Fatalf("cookies are %v; the first must be %s", set, test.session)
 			}
@@ -39,6 +46,19 @@ func TestCookieAttributes(t *testing.T) {
 				if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != test.path || c.Domain != "" || c.Secure != test.secure {
 					t.Errorf("cookie %s has attributes %+v", c.Name, c)
 				}
+			}
+			for i, c := range enders { // of every site, where browsers take that
+				site := http.SameSiteLaxMode
+				if test.secure {
+					site = http.SameSiteNoneMode
+				}
+				want := strings.Replace(test.session, "exeunt_session", "exeunt-logout", 1)
+				if c.Name != want || !c.HttpOnly || c.SameSite != site || c.Path != test.path || c.Domain != "" || c.Secure != test.secure || c.MaxAge != -i {
+					t.Errorf("cookie %d is %+v", i, c)
+				}
+			}
+			if len(enders) != 2 {
+				t.Errorf("set %d times at login and logout together", len(enders))
 			}
 			if set[2].MaxAge != 15*60 || set[3].MaxAge != -1 || set[3].Value != "" {
 				t.Errorf("receipt lives %d s, dropped session is %+v", set[2].MaxAge, set[3])
@@ -105,6 +125,34 @@ func TestReceiptCannotBeForged(t *testing.T) {
 	}
 }
 
+// The cookie that ends a session from an application's page opens no other, and is no receipt.
+func TestEnderCannotBeForged(t *testing.T) {
+	cookies, w := browser.NewCookies("https://id.example.com"), httptest.NewRecorder()
+	cookies.SetSession(w, browser.NewSecret(), "session-1")
+	cookies.SetReceipt(w, "session-1")
+	value := map[string]string{}
+	for _, c := range w.Result().Cookies() {
+		value[c.Name] = c.Value
+	}
+	read := func(c browser.Cookies, value string) string {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.AddCookie(&http.Cookie{Name: "__Host-exeunt-logout", Value: value})
+		return c.Ender(r)
+	}
+	own := value["__Host-exeunt-logout"]
+	if got := read(cookies, own); got != "session-1" {
+		t.Fatalf("own cookie reads %q", got)
+	}
+	for _, forged := range []string{strings.Replace(own, "session-1", "session-2", 1), value["__Host-exeunt_receipt"], own[:len(own)-1], "session-1", "session-1.", "."} {
+		if got := read(cookies, forged); got != "" {
+			t.Errorf("%q reads %q", forged, got)
+		}
+	}
+	if got := read(browser.NewCookies("https://id.example.com"), own); got != "" {
+		t.Errorf("another key accepts it: %q", got)
+	}
+}
+
 func FuzzCookies(f *testing.F) {
 	cookies := browser.NewCookies("http://localhost")
 	f.Add("exeunt_receipt=a.b; exeunt_session=x; exeunt_browser=\"")
@@ -113,6 +161,9 @@ func FuzzCookies(f *testing.F) {
 		r.Header.Set("Cookie", header)
 		if id := cookies.Receipt(r); id != "" {
 			t.Errorf("forged receipt %q accepted", id)
+		}
+		if id := cookies.Ender(r); id != "" {
+			t.Errorf("forged session %q accepted", id)
 		}
 		for _, secret := range []string{cookies.Session(r), cookies.Browser(r)} {
 			if secret != "" && len(secret) != 43 {

@@ -46,7 +46,7 @@ func TestBrowserState(t *testing.T) {
 		if second := cookies.EnsureState(w, r); first == "" || first != second || cookies.State(r) != first {
 			t.Errorf("first %q, then %q", first, second)
 		}
-		cookies.SetSession(w, browser.NewSecret())
+		cookies.SetSession(w, browser.NewSecret(), "session-1")
 		cookies.DropSession(w)
 		seen := map[string]bool{}
 		for _, c := range w.Result().Cookies() {

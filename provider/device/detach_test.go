@@ -46,15 +46,20 @@ func TestDescribe(t *testing.T) {
 		want     string
 	}{
 		"attached, nobody knows": {
-			nil, "shop", logout.Target{Subject: "alice", DeviceID: "phone"},
+			nil, "shop",
+			logout.Target{Subject: "alice", DeviceID: "phone"},
 			`{"acknowledged_at":null,"device":{"attached_at":"0001-01-01T00:00:00Z","device_id":"mine","id":"phone","name":"Phone","seen_at":"0001-01-01T00:00:00Z","user_agent":""},"metadata":{"a":1},"online":false}`,
 		},
 		"another app, online": {
-			presence{online: true}, "wiki", logout.Target{Subject: "alice", DeviceID: "phone"},
+			presence{online: true},
+			"wiki",
+			logout.Target{Subject: "alice", DeviceID: "phone"},
 			`{"acknowledged_at":null,"device":{"attached_at":"0001-01-01T00:00:00Z","id":"phone","name":"Phone","seen_at":"0001-01-01T00:00:00Z","user_agent":""},"metadata":{},"online":true}`,
 		},
 		"nobody can say": {
-			presence{online: true, err: errors.New("out of order")}, "wiki", logout.Target{Subject: "alice", DeviceID: "phone"},
+			presence{online: true, err: errors.New("out of order")},
+			"wiki",
+			logout.Target{Subject: "alice", DeviceID: "phone"},
 			`{"acknowledged_at":null,"device":{"attached_at":"0001-01-01T00:00:00Z","id":"phone","name":"Phone","seen_at":"0001-01-01T00:00:00Z","user_agent":""},"metadata":{},"online":false}`,
 		},
 		"another person's": {nil, "shop", logout.Target{Subject: "bob", DeviceID: "phone"}, `null`},

@@ -61,14 +61,15 @@ type Client struct {
 	WebhookEvents  []string `json:"webhook_events,omitempty"` // empty: all that concern it
 	UserToken      bool     `json:"user_token,omitempty"`     // it gets one-time user tokens instead of subjects
 
-	AccessTokenFormat   string `json:"access_token_format,omitempty"` // opaque (default) or jwt
-	SkipConsent         bool   `json:"skip_consent,omitempty"`
-	AllowPrivateNetwork bool   `json:"allow_private_network,omitempty"` // its endpoints may be on private or loopback addresses
-	RedirectLogout      string `json:"redirect_logout,omitempty"`       // immediate (default) or confirm
-	HintLogout          bool   `json:"hint_logout,omitempty"`           // server-side end_session by hint alone
-	Idle                string `json:"idle,omitempty"`                  // none: sessions that it takes part in have no idle lifetime
-	OnTokenReuse        string `json:"on_token_reuse,omitempty"`        // revoke (default) or end_session
-	DeviceLimit         int    `json:"device_limit,omitempty"`          // on how many devices one person may use it; 0: any number
+	AccessTokenFormat   string   `json:"access_token_format,omitempty"` // opaque (default) or jwt
+	SkipConsent         bool     `json:"skip_consent,omitempty"`
+	AllowPrivateNetwork bool     `json:"allow_private_network,omitempty"` // its endpoints may be on private or loopback addresses
+	AllowedOrigins      []string `json:"allowed_origins,omitempty"`       // of its pages that may use the SDK; empty: see Origins
+	RedirectLogout      string   `json:"redirect_logout,omitempty"`       // immediate (default) or confirm
+	HintLogout          bool     `json:"hint_logout,omitempty"`           // server-side end_session by hint alone
+	Idle                string   `json:"idle,omitempty"`                  // none: sessions that it takes part in have no idle lifetime
+	OnTokenReuse        string   `json:"on_token_reuse,omitempty"`        // revoke (default) or end_session
+	DeviceLimit         int      `json:"device_limit,omitempty"`          // on how many devices one person may use it; 0: any number
 
 	CreatedAt time.Time `json:"-"`
 	UpdatedAt time.Time `json:"-"`

@@ -11,6 +11,7 @@ import (
 func (c Client) Registration() Client {
 	c.WebhookURI, c.WebhookSecrets, c.WebhookEvents, c.UserToken = "", nil, nil, false
 	c.AccessTokenFormat, c.RedirectLogout, c.OnTokenReuse, c.Idle = "", "", "", ""
+	c.AllowedOrigins = nil
 	c.SkipConsent, c.AllowPrivateNetwork, c.HintLogout, c.DeviceLimit = false, false, false, 0
 	return c
 }

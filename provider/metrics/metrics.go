@@ -49,6 +49,7 @@ type Metrics struct {
 	logins          *prometheus.CounterVec
 	tokens          *prometheus.CounterVec
 	signing         *prometheus.HistogramVec
+	pageTold        prometheus.Observer
 
 	mu      sync.RWMutex
 	clients map[string]bool
@@ -85,6 +86,7 @@ func New(version string, pools func() []Pool, state func(ctx context.Context) (S
 	m.logins = counter("exeunt_logins_total", "Logins with a password, by outcome.", "outcome")
 	m.tokens = counter("exeunt_tokens_issued_total", "Tokens that were issued, by kind.", "kind")
 	m.signing = histogram("exeunt_signing_duration_seconds", "Time to sign a token, the wait for a turn included.", fast, "alg", "typ")
+	m.pageTold = histogram("exeunt_realtime_told_duration_seconds", "Time from a logout to telling a connected page.", fast).WithLabelValues()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "exeunt_build_info", Help: "Always 1; the labels say what runs.", ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
 	})
@@ -153,6 +155,15 @@ func (m *Metrics) Signed(alg, typ string, took time.Duration) {
 	}
 	m.signing.WithLabelValues(alg, typ).Observe(took.Seconds())
 }
+
+// Pages shows how many pages are connected to this node. Call it once.
+func (m *Metrics) Pages(count func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "exeunt_realtime_pages", Help: "Pages that are connected to this node."},
+		func() float64 { return float64(count()) }))
+}
+
+// PageTold measures how long after a logout a connected page was told.
+func (m *Metrics) PageTold(since time.Duration) { m.pageTold.Observe(since.Seconds()) }
 
 // client bounds the ids that become labels: clients may come and go for years.
 func (m *Metrics) client(id string) string {

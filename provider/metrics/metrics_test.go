@@ -39,6 +39,8 @@ func used(t testing.TB, read func(context.Context) (State, error)) *Metrics {
 	m.Breaker(t.Context(), logout.BreakerChange{ClientID: "shop", Channel: logout.ChannelBackchannel, Open: true})
 	m.Login(LoginFailed)
 	m.Token("access")
+	m.Pages(func() int { return 7 })
+	m.PageTold(time.Millisecond)
 	m.Signed("RS256", "", time.Millisecond)
 	m.Signed("RS256", "logout+jwt", time.Millisecond)
 	return m
@@ -77,6 +79,8 @@ func TestScrape(t *testing.T) {
 		`exeunt_queue_jobs{queue="logout",state="available"} 4`,
 		`exeunt_sessions_live 5`,
 		`exeunt_database_up 1`,
+		`exeunt_realtime_pages 7`,
+		`exeunt_realtime_told_duration_seconds_count 1`,
 		`exeunt_database_connections{pool="writer",state="in_use"} 1`,
 	} {
 		if !strings.Contains(text, line+"\n") {

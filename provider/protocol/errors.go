@@ -25,6 +25,7 @@ const (
 	codeNoUserToken   = "unknown_user_token" // ours
 	codeUserTokenGone = "used_user_token"    // ours: used or expired
 	codeDeviceRefused = "device_refused"     // ours
+	codeOriginRefused = "origin_not_allowed" // ours
 
 	codeInsufficientAuthentication = "insufficient_user_authentication" // RFC 9470, 3
 
@@ -37,7 +38,7 @@ func Status(e *oidc.Error) int {
 	switch e.ErrorType {
 	case oidc.InvalidClient, codeInvalidToken, codeInsufficientAuthentication:
 		return http.StatusUnauthorized
-	case codeInsufficientScope, codeDeviceRefused:
+	case codeInsufficientScope, codeDeviceRefused, codeOriginRefused:
 		return http.StatusForbidden
 	case codeNoStream:
 		return http.StatusNotFound

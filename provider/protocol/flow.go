@@ -18,6 +18,10 @@ import (
 // consentReader remembers what people agreed to.
 type consentReader interface {
 	Consent(ctx context.Context, subject, clientID string) (identity.Consent, error)
+
+	// Hold is Consent for whoever issues something by it: until the transaction in ctx ends it is not revoked. Hold it before the session,
+	// as a revocation does.
+	Hold(ctx context.Context, subject, clientID string) (identity.Consent, error)
 }
 
 // departureReader remembers which apps people have left.
@@ -33,6 +37,9 @@ var errLeft = errors.New("protocol: the person has left this app")
 type deviceAsker interface {
 	Asks(ctx context.Context, session logout.Session, client identity.Client) (bool, error)
 }
+
+// readConsent is one of consentReader's.
+type readConsent func(ctx context.Context, subject, clientID string) (identity.Consent, error)
 
 // Flow takes an authorization request as far as it goes without the person. Authorize starts it, Resume continues it.
 type Flow struct {
@@ -59,8 +66,9 @@ type hooks struct {
 //  1. A live session whose login satisfies prompt, max_age and id_token_hint, or else the login page.
 //  2. Consent, or else the consent page.
 //  3. Room for the client on the person's devices, or else the page of devices.
-//  4. In one transaction: hold the session, note its activity, record the code. A person who has left this app on their account page is asked
-//     first. That is looked up here, where the session is held: a departure at this moment either comes first and is seen, or drops the code.
+//  4. In one transaction: hold the consent, which may have been revoked since, hold the session, note its activity, record the code. A person who has left
+//     this app on their account page is asked first. That is looked up here, where the session is held: a departure at this moment either comes
+//     first and is seen, or drops the code.
 //  5. Redirect with the code.
 func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hooks) error {
 	ctx, now := c.Request().Context(), f.Now().UTC()
@@ -71,28 +79,36 @@ func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hoo
 	if !live || needsLogin(a, session, now) {
 		return h.ask(pathLogin, oidc.ErrLoginRequired().WithDescription("The person must log in."))
 	}
-	missing, err := f.missingConsent(ctx, t.Client, a, session)
-	if err != nil {
-		return err
-	}
-	if onlyOffline(missing) && len(a.Request.Scopes) > 1 && slices.Contains(a.Request.Prompt, oidc.PromptNone) {
-		// Core 11: offline access that nobody agreed to is ignored, the rest of the request is not.
-		a.Request.Scopes = without(a.Request.Scopes, oidc.ScopeOfflineAccess)
-		missing = nil
-	}
-	if len(missing) > 0 {
-		return h.ask(pathConsent, &oidc.Error{ErrorType: codeConsentRequired, Description: "The person must agree first."})
-	}
-	full, err := f.Devices.Asks(ctx, session, t.Client)
-	if err != nil {
-		return err
+	full := false
+	if a.Request.Scopes, err = f.consented(ctx, f.Consents.Consent, t.Client, a, session); err == nil {
+		full, err = f.Devices.Asks(ctx, session, t.Client)
 	}
 	if full {
 		return h.ask(pathDevices, oidc.ErrInteractionRequired().WithDescription("The person uses the client on as many devices as they may."))
 	}
+	if err == nil {
+		err = f.issueCode(c, t, a, session, now, h)
+	}
+	switch {
+	case errors.Is(err, errNoConsent):
+		return h.ask(pathConsent, &oidc.Error{ErrorType: codeConsentRequired, Description: "The person must agree first."})
+	case errors.Is(err, errLeft):
+		return h.ask(pathContinue, oidc.ErrInteractionRequired().WithDescription("The person has left this application, and must say that they want to go on."))
+	case errors.Is(err, logout.ErrNoSession): // a logout was faster
+		return h.ask(pathLogin, oidc.ErrLoginRequired().WithDescription("The person must log in."))
+	}
+	return err
+}
+
+// issueCode records a code and answers with it. errNoConsent, errLeft and logout.ErrNoSession say that a revocation, a departure or a logout was faster.
+func (f *Flow) issueCode(c echo.Context, t target, a identity.Authorization, session logout.Session, now time.Time, h hooks) error {
+	ctx := c.Request().Context()
 	code := browser.NewSecret()
 	a.SessionID, a.Subject, a.CodeHash, a.ExpiresAt = session.ID, session.Subject, browser.Hash(code), now.Add(f.Lifetimes.Code)
-	err = f.Tx.Tx(ctx, func(ctx context.Context) error {
+	err := f.Tx.Tx(ctx, func(ctx context.Context) error {
+		if _, err := f.consented(ctx, f.Consents.Hold, t.Client, a, session); err != nil {
+			return err
+		}
 		held, err := f.Activity.Hold(ctx, session, now)
 		if err != nil {
 			return err
@@ -103,16 +119,29 @@ func (f *Flow) advance(c echo.Context, t target, a identity.Authorization, h hoo
 		}
 		return h.record(ctx, a)
 	})
-	if errors.Is(err, errLeft) {
-		return h.ask(pathContinue, oidc.ErrInteractionRequired().WithDescription("The person has left this application, and must say that they want to go on."))
-	}
-	if errors.Is(err, logout.ErrNoSession) { // a logout was faster
-		return h.ask(pathLogin, oidc.ErrLoginRequired().WithDescription("The person must log in."))
-	}
 	if err != nil {
 		return err
 	}
 	return f.Respond.code(c, t, code)
+}
+
+// errNoConsent says that the person must agree first.
+var errNoConsent = errors.New("protocol: the person has not agreed to everything")
+
+// consented returns the scopes of the request that may be granted without asking; errNoConsent when the person must be asked. read is how the
+// consent is read.
+func (f *Flow) consented(ctx context.Context, read readConsent, client identity.Client, a identity.Authorization, session logout.Session) ([]string, error) {
+	missing, err := f.missingConsent(ctx, read, client, a, session)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(missing) == 0:
+		return a.Request.Scopes, nil
+	case onlyOffline(missing) && len(a.Request.Scopes) > 1 && slices.Contains(a.Request.Prompt, oidc.PromptNone):
+		// Core 11: offline access that nobody agreed to is ignored, the rest of the request is not.
+		return without(a.Request.Scopes, oidc.ScopeOfflineAccess), nil
+	}
+	return nil, errNoConsent
 }
 
 // goOn returns errLeft when the person has left the app since the session began, and has neither logged in nor agreed for this request since
@@ -159,14 +188,14 @@ func wrongPerson(a identity.Authorization, s logout.Session) bool {
 // they ask for it themselves by prompt=consent.
 //
 // An agreement from before the session's login may be that of somebody who used this browser then; a login comes before the consent.
-func (f *Flow) missingConsent(ctx context.Context, client identity.Client, a identity.Authorization, session logout.Session) ([]string, error) {
+func (f *Flow) missingConsent(ctx context.Context, read readConsent, client identity.Client, a identity.Authorization, session logout.Session) ([]string, error) {
 	if slices.Contains(a.Request.Prompt, oidc.PromptConsent) && (a.ConsentedAt.IsZero() || a.ConsentedAt.Before(session.AuthTime)) {
 		return a.Request.Consented(), nil
 	}
 	if client.SkipConsent {
 		return nil, nil
 	}
-	agreed, err := f.Consents.Consent(ctx, session.Subject, client.ID)
+	agreed, err := read(ctx, session.Subject, client.ID)
 	if err != nil {
 		return nil, err
 	}

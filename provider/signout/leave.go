@@ -106,6 +106,23 @@ func (l *Leaver) End(ctx context.Context, req logout.Request, also func(ctx cont
 	return out, nil
 }
 
+// EndInPlace is Leave for a page of an application that asked by script and stays where it is: steps 1 to 3, and the receipts as they are then.
+// Nobody is told through the front channel, because the application must not learn of the others' pages. own says that the session is the one
+// of this browser's cookies.
+func (l *Leaver) EndInPlace(c echo.Context, req logout.Request, own bool) (*logout.Outcome, []logout.Receipt, error) {
+	out, err := l.End(c.Request().Context(), req, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if own {
+		l.Cookies.DropSession(c.Response())
+	}
+	if out.LogoutID == "" {
+		return out, nil, nil
+	}
+	return out, l.Engine.Wait(c.Request().Context(), out.LogoutID, l.Wait), nil
+}
+
 // Go is the last step of Leave alone, for when there was nothing to end. 303 makes the browser use GET whatever it sent (RFC 9110,
 // 15.4.4).
 func (l *Leaver) Go(c echo.Context, next Next) error {

@@ -113,8 +113,8 @@ func TestLeave(t *testing.T) {
 		to      string
 		cookies int // dropped and set, the browser state among them
 	}{
-		"to the app":        {next: signout.Next{RedirectURI: "https://app.example.com/bye", State: "s", DropCookie: true}, to: "https://app.example.com/bye?state=s", cookies: 2},
-		"to the receipts":   {next: signout.Next{ClientID: "app", DropCookie: true}, to: "/logged_out?client_id=app", cookies: 3},
+		"to the app":        {next: signout.Next{RedirectURI: "https://app.example.com/bye", State: "s", DropCookie: true}, to: "https://app.example.com/bye?state=s", cookies: 3},
+		"to the receipts":   {next: signout.Next{ClientID: "app", DropCookie: true}, to: "/logged_out?client_id=app", cookies: 4},
 		"of another device": {next: signout.Next{}, to: "/logged_out"},
 		"engine fails":      {err: failed},
 		"the rest fails":    {next: signout.Next{Also: func(context.Context) error { return failed }}},

@@ -33,6 +33,7 @@ type Clients struct {
 	known      map[string]cachedClient
 	unknown    map[string]time.Time // until when
 	generation uint64               // moves with every change: what was read before it is not kept
+	origins    originCache
 }
 
 type cachedClient struct {
@@ -57,7 +58,7 @@ func (c *Clients) Client(ctx context.Context, id string) (identity.Client, error
 func clone(c *identity.Client) identity.Client {
 	copied := *c
 	for _, list := range []*[]string{
-		&copied.Contacts, &copied.GrantTypes, &copied.ResponseTypes, &copied.RedirectURIs, &copied.PostLogoutRedirectURIs, &copied.DefaultACRValues, &copied.WebhookEvents,
+		&copied.Contacts, &copied.GrantTypes, &copied.ResponseTypes, &copied.RedirectURIs, &copied.PostLogoutRedirectURIs, &copied.DefaultACRValues, &copied.WebhookEvents, &copied.AllowedOrigins,
 	} {
 		*list = slices.Clone(*list)
 	}

@@ -97,8 +97,8 @@ func (c *Clients) Update(ctx context.Context, client identity.Client) error {
 	})
 }
 
-// Delete deletes a client, revokes all its grants, its own ones from client credentials included, and forgets what people have agreed to for
-// it; identity.ErrNoClient when there is none.
+// Delete deletes a client and revokes all its grants, its own ones from client credentials included; identity.ErrNoClient when there is none.
+// What people have agreed to for it is forgotten before, by Consents.RevokeAll.
 func (c *Clients) Delete(ctx context.Context, id string) error {
 	return c.change(ctx, id, func(ctx context.Context) error {
 		if err := c.remember(ctx, id); err != nil {
@@ -112,9 +112,6 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 			mine = "id IN (SELECT id FROM grants WHERE " + mine + " ORDER BY id FOR NO KEY UPDATE)"
 		}
 		if _, err := exec(c.db.Writer(ctx), "revoking a client's grants", `UPDATE grants SET revoked_at = ? WHERE `+mine, database.Micros(c.now()), id); err != nil {
-			return err
-		}
-		if _, err := exec(c.db.Writer(ctx), "deleting a client's consents", `DELETE FROM consents WHERE client_id = ?`, id); err != nil {
 			return err
 		}
 		// Whoever gets the client_id next must not read it.

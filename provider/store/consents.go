@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 
 	"github.com/exeunt-id/exeunt/database"
@@ -33,6 +34,31 @@ func (c *Consents) Consent(ctx context.Context, subject, clientID string) (ident
 	})
 	slices.Sort(consent.Scopes)
 	return consent, err
+}
+
+// Hold is Consent, and keeps it from being revoked until the transaction in ctx ends. One row is enough for that, because a consent is revoked
+// as a whole, and one lock waits for nobody in a circle. On SQLite the transaction itself is the lock.
+func (c *Consents) Hold(ctx context.Context, subject, clientID string) (identity.Consent, error) {
+	if c.db.Postgres() && storable(subject) && storable(clientID) {
+		var scope string
+		err := row(c.db.Writer(ctx).Raw(`SELECT scope FROM consents WHERE subject = ? AND client_id = ? ORDER BY scope LIMIT 1 FOR KEY SHARE`, subject, clientID),
+			"holding a consent", errNoConsent, &scope)
+		if errors.Is(err, errNoConsent) {
+			return identity.Consent{Subject: subject, ClientID: clientID}, nil
+		}
+		if err != nil {
+			return identity.Consent{}, err
+		}
+	}
+	return c.Consent(ctx, subject, clientID)
+}
+
+var errNoConsent = errors.New("store: nothing is agreed")
+
+// RevokeAll forgets what everybody has agreed to about a client.
+func (c *Consents) RevokeAll(ctx context.Context, clientID string) error {
+	_, err := exec(c.db.Writer(ctx), "deleting a client's consents", `DELETE FROM consents WHERE client_id = ?`, clientID)
+	return err
 }
 
 // Agree implements identity.Consents.

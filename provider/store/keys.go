@@ -7,11 +7,15 @@ import (
 	"time"
 
 	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
 // Keys implements identity.Keys and identity.NextKeys.
-type Keys struct{ db *database.DB }
+type Keys struct {
+	db    *database.DB
+	audit audit.Recorder
+}
 
 // Keys implements identity.Keys, oldest first.
 func (k *Keys) Keys(ctx context.Context) ([]identity.SigningKey, error) {
@@ -76,6 +80,7 @@ var errNotNext = errors.New("store: no longer a next key")
 //  1. Retire the active key. Of nodes that do so at once the first locks its row; the others wait, and find their own condition, that the
 //     new key is still a next one, no longer true in the second step.
 //  2. Activate the next one; if it is none any more, undo everything.
+//  3. Record it: whatever is signed from now on is signed by another key, mostly without anybody having asked for it at this moment.
 func (k *Keys) Activate(ctx context.Context, id string, at time.Time) (bool, error) {
 	now := database.Micros(at)
 	err := k.db.Tx(ctx, func(ctx context.Context) error {
@@ -86,12 +91,17 @@ func (k *Keys) Activate(ctx context.Context, id string, at time.Time) (bool, err
 		if err != nil {
 			return err
 		}
-		n, err := k.change(ctx, "activating a signing key",
-			`UPDATE signing_keys SET activated_at = ? WHERE id = ? AND activated_at IS NULL AND retired_at IS NULL`, now, id)
-		if err == nil && n == 0 {
-			return errNotNext
+		var alg string
+		err = row(k.db.Writer(ctx).Raw(
+			`UPDATE signing_keys SET activated_at = ? WHERE id = ? AND activated_at IS NULL AND retired_at IS NULL RETURNING algorithm`, now, id),
+			"activating a signing key", errNotNext, &alg)
+		if err != nil {
+			return err
 		}
-		return err
+		if err := k.audit.Record(ctx, audit.KeyActivated(alg, id)); err != nil {
+			return err
+		}
+		return k.db.Notify(ctx, channelKeys, "")
 	})
 	if errors.Is(err, errNotNext) {
 		return false, nil

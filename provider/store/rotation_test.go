@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/exeunt-id/exeunt/provider/audit"
 	"github.com/exeunt-id/exeunt/provider/identity"
 	"github.com/exeunt-id/exeunt/provider/signing"
 )
@@ -50,6 +51,11 @@ func TestNextKeys(t *testing.T) {
 		f.advance(time.Minute)
 		if won := race(t, errLost, func(int) error { return decide(f.Keys.Activate(ctx, next.ID, f.now())) }); won != 1 {
 			t.Errorf("the key was activated %d times", won)
+		}
+		var entries []audit.Entry
+		must(t, f.Audit.Each(ctx, audit.Filter{}, func(e audit.Entry) error { entries = append(entries, e); return nil }))
+		if len(entries) != 1 || entries[0].Kind != audit.KindKeyActivated || entries[0].Actor.Kind != "system" || string(entries[0].Detail) != `{"alg":"ES256","kid":"`+next.ID+`"}` {
+			t.Errorf("recorded: %+v", entries)
 		}
 		keys, err = f.Keys.Keys(ctx)
 		must(t, err)

@@ -38,6 +38,8 @@ type Store struct {
 	Alerts         *Alerts
 	Mails          *Mails
 	Devices        *Devices
+	Tickets        *Tickets
+	Presence       *Presence
 
 	db  *database.DB
 	now func() time.Time
@@ -54,12 +56,14 @@ var (
 	_ identity.NextKeys       = (*Keys)(nil)
 	_ identity.Failures       = (*Failures)(nil)
 	_ identity.Assertions     = (*Assertions)(nil)
+	_ identity.Tickets        = (*Tickets)(nil)
 	_ audit.Recorder          = (*Audit)(nil)
 	_ logout.Streams          = (*Streams)(nil)
 )
 
 // New returns the store of a migrated database.
 func New(db *database.DB, now func() time.Time) *Store {
+	trail := &Audit{db: db, now: now}
 	return &Store{
 		Users:          &Users{db: db, now: now},
 		Clients:        newClients(db, now),
@@ -67,13 +71,15 @@ func New(db *database.DB, now func() time.Time) *Store {
 		Grants:         &Grants{db: db},
 		Consents:       &Consents{db: db},
 		Departures:     &Departures{db: db},
-		Keys:           &Keys{db: db},
+		Keys:           &Keys{db: db, audit: trail},
 		Failures:       &Failures{db: db},
 		Assertions:     &Assertions{db: db},
-		Audit:          &Audit{db: db, now: now},
+		Audit:          trail,
 		Alerts:         &Alerts{db: db},
 		Mails:          &Mails{db: db},
 		Devices:        &Devices{db: db, now: now},
+		Tickets:        &Tickets{db: db},
+		Presence:       &Presence{db: db, now: now},
 		db:             db,
 		now:            now,
 	}

@@ -43,9 +43,9 @@ const syncBatch = 500
 // neither a hash nor a write, and an entry whose password is the same does not overwrite the one that the person has chosen since. They
 // tell nothing to whoever reads the database alone. Further keys are earlier ones, by which fingerprints are still recognised.
 //
-// changed is called, in the transaction that does it, for each user who was there before and whose password becomes another.
+// told is called for each entry that made a user or changed one, in the transaction that does it.
 func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func(ctx context.Context, password string) (string, error),
-	changed func(ctx context.Context, userID string) error, keys ...[32]byte,
+	told func(ctx context.Context, c SyncedUser) error, keys ...[32]byte,
 ) error {
 	have, err := s.fingerprints(ctx, users)
 	if err != nil {
@@ -59,10 +59,6 @@ func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func
 				text, err := change.passwordText()
 				return err == nil && bytes.Equal(have[u.Username].password, mac(key, "password", text))
 			})
-			change.kind = audit.KindUserCreated
-			if _, known := have[u.Username]; known {
-				change.kind = audit.KindUserUpdated
-			}
 			err = change.complete(ctx, same, hash)
 			changes = append(changes, change)
 		}
@@ -75,19 +71,52 @@ func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func
 	}
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		for _, c := range changes {
-			id, err := s.takePassword(ctx, c)
-			if err == nil {
-				err = s.putUser(ctx, c)
-			}
-			if err == nil && id != "" {
-				err = changed(ctx, id)
-			}
-			if err != nil {
+			if err := s.syncUser(ctx, c, told); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// SyncedUser is what an entry of the configuration did to a user.
+type SyncedUser struct {
+	ID, Username string
+	Created      bool // there was none
+	Updated      bool // another e-mail address, other claims, or an administrator or none
+	Password     bool // another password, or none, for a user who was there before
+}
+
+// syncUser writes an entry and records and tells what it changes: nothing if another node that starts was faster, or if only the key of the
+// fingerprints is another.
+func (s *Store) syncUser(ctx context.Context, c userChange, told func(ctx context.Context, c SyncedUser) error) error {
+	before, known, err := s.takeUser(ctx, c.user.Username)
+	if err != nil || known && bytes.Equal(before.entry, c.entry) {
+		return err
+	}
+	id, created, err := s.putUser(ctx, c)
+	if err != nil {
+		return err
+	}
+	change := SyncedUser{ID: id, Username: c.user.Username, Created: created}
+	if known {
+		change.Updated = before.email != c.user.Email || before.claims != c.claims || before.admin != c.user.Admin
+		change.Password = !c.keepPassword && !bytes.Equal(before.password, c.password)
+	}
+	for _, entry := range []struct {
+		so   bool
+		kind audit.Kind
+	}{{change.Created, audit.KindUserCreated}, {change.Updated, audit.KindUserUpdated}, {change.Password, audit.KindUserPasswordChanged}} {
+		if entry.so {
+			if err := s.Audit.Record(ctx, audit.User(entry.kind, audit.Configuration, id, c.user.Username)); err != nil {
+				return err
+			}
+		}
+	}
+	if !change.Created && !change.Updated && !change.Password {
+		return nil
+	}
+	return told(ctx, change)
 }
 
 // fingerprint is what is kept of an entry.
@@ -126,7 +155,6 @@ type userChange struct {
 	fingerprint
 	hash         string
 	keepPassword bool
-	kind         audit.Kind // of its entry in the audit trail
 }
 
 func newUserChange(u ConfiguredUser, key [32]byte) (userChange, error) {
@@ -182,44 +210,45 @@ func (c *userChange) complete(ctx context.Context, same bool, hash func(context.
 	return nil
 }
 
-// takePassword holds the row of a user who loses their password by an entry, and returns the id; "" when nobody does: the password is the
-// same, another node that starts has written it already, or the user is new.
-func (s *Store) takePassword(ctx context.Context, c userChange) (id string, err error) {
-	if c.keepPassword {
-		return "", nil
-	}
-	query := `SELECT id FROM users WHERE username = ? AND (config_password_fingerprint IS NULL OR config_password_fingerprint <> ?)`
+// syncedBefore is what an entry is held against.
+type syncedBefore struct {
+	fingerprint
+	email, claims string
+	admin         bool
+}
+
+// takeUser holds the row of a user, if there is one, before anything else of theirs is touched (see identity.Users.Lock).
+func (s *Store) takeUser(ctx context.Context, username string) (before syncedBefore, known bool, err error) {
+	query := `SELECT config_fingerprint, config_password_fingerprint, email, claims, admin FROM users WHERE username = ?`
 	if s.db.Postgres() {
 		query += ` FOR UPDATE`
 	}
-	err = row(s.db.Writer(ctx).Raw(query, c.user.Username, c.password), "taking a user", identity.ErrNoUser, &id)
+	err = row(s.db.Writer(ctx).Raw(query, username), "taking a user", identity.ErrNoUser,
+		&before.entry, &before.password, &before.email, &before.claims, &before.admin)
 	if errors.Is(err, identity.ErrNoUser) {
-		return "", nil
+		return before, false, nil
 	}
-	return id, err
+	return before, err == nil, err
 }
 
-// putUser writes an entry. Two nodes that start at once write the same, whoever is first.
-func (s *Store) putUser(ctx context.Context, c userChange) error {
+// putUser writes an entry and returns the user's id, and whether it is a new one. Two nodes that start at once write the same, whoever is
+// first.
+func (s *Store) putUser(ctx context.Context, c userChange) (id string, created bool, err error) {
 	password := ", password_hash = excluded.password_hash"
 	if c.keepPassword {
 		password = ""
 	}
-	id, err := uuid.NewV7()
+	fresh, err := uuid.NewV7()
 	if err != nil {
-		return fmt.Errorf("store: %w", err)
+		return "", false, fmt.Errorf("store: %w", err)
 	}
 	now := database.Micros(s.now())
-	var subject string
 	err = row(s.db.Writer(ctx).Raw(`INSERT INTO users (id, username, password_hash, email, claims, admin, device_limit, device_group, created_at, updated_at, config_fingerprint, config_password_fingerprint)
 		VALUES `+placeholders(1, 12)+`
 		ON CONFLICT (username) DO UPDATE SET email = excluded.email, claims = excluded.claims, admin = excluded.admin,
 			device_limit = excluded.device_limit, device_group = excluded.device_group, updated_at = excluded.updated_at,
 			config_fingerprint = excluded.config_fingerprint, config_password_fingerprint = excluded.config_password_fingerprint`+password+` RETURNING id`,
-		id.String(), c.user.Username, c.hash, c.user.Email, c.claims, c.user.Admin, c.user.DeviceLimit, c.user.DeviceGroup, now, now, c.entry, c.password),
-		"storing a configured user", sql.ErrNoRows, &subject)
-	if err != nil {
-		return err
-	}
-	return s.Audit.Record(ctx, audit.User(c.kind, audit.Configuration, subject, c.user.Username))
+		fresh.String(), c.user.Username, c.hash, c.user.Email, c.claims, c.user.Admin, c.user.DeviceLimit, c.user.DeviceGroup, now, now, c.entry, c.password),
+		"storing a configured user", sql.ErrNoRows, &id)
+	return id, id == fresh.String(), err
 }

@@ -3,8 +3,10 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,16 +24,16 @@ func TestSyncUsers(t *testing.T) {
 			hashed = append(hashed, password)
 			return "hash of " + password, nil
 		}
-		var lost []string // ids of those whose password is another now
-		changed := func(_ context.Context, id string) error {
-			lost = append(lost, id)
+		var told []store.SyncedUser
+		changed := func(_ context.Context, c store.SyncedUser) error {
+			told = append(told, c)
 			return nil
 		}
 		keys := [][32]byte{{1}}
 		// sync reports which passwords were hashed.
 		sync := func(users ...store.ConfiguredUser) []string {
 			t.Helper()
-			hashed, lost = nil, nil
+			hashed, told = nil, nil
 			must(t, f.SyncUsers(ctx, users, hasher, changed, keys...))
 			return hashed
 		}
@@ -55,8 +57,10 @@ func TestSyncUsers(t *testing.T) {
 		ghost := store.ConfiguredUser{Username: "ghost"}
 
 		expect("hashed at first", sync(alice, bob, ghost), []string{"wonderland"})
-		expect("lost a password at first", lost, []string(nil))
 		first := find("alice")
+		expect("told at first", told, []store.SyncedUser{
+			{ID: first.ID, Username: "alice", Created: true}, {ID: find("bob").ID, Username: "bob", Created: true}, {ID: find("ghost").ID, Username: "ghost", Created: true},
+		})
 		expect("alice", first, identity.User{
 			ID: first.ID, Username: "alice", PasswordHash: "hash of wonderland", Email: "alice@example.com", Admin: true, Claims: alice.Claims,
 			CreatedAt: f.now(), UpdatedAt: f.now(),
@@ -76,6 +80,7 @@ func TestSyncUsers(t *testing.T) {
 		f.advance(time.Hour)
 		expect("hashed again", sync(alice, bob, ghost), []string(nil))
 		expect("alice, unchanged", find("alice"), first)
+		expect("told of nothing", told, []store.SyncedUser(nil))
 
 		// Another e-mail: written, but a password that the person has chosen since stays.
 		must(t, f.Users.SetPasswordHash(ctx, first.ID, "hash of wonderland", "chosen"))
@@ -87,13 +92,13 @@ func TestSyncUsers(t *testing.T) {
 		expect("password", after.PasswordHash, "chosen")
 		expect("updated", after.UpdatedAt, f.now())
 		expect("created", after.CreatedAt, first.CreatedAt)
-		expect("lost a password by an e-mail", lost, []string(nil))
+		expect("told of an e-mail", told, []store.SyncedUser{{ID: first.ID, Username: "alice", Updated: true}})
 
 		// Another password.
 		alice.Password = "looking-glass"
 		expect("hashed for a password", sync(alice), []string{"looking-glass"})
 		expect("new password", find("alice").PasswordHash, "hash of looking-glass")
-		expect("lost the old one", lost, []string{first.ID})
+		expect("told of a password", told, []store.SyncedUser{{ID: first.ID, Username: "alice", Password: true}})
 		find("bob") // stays although no longer configured
 
 		// The hash is replaced only while it is the one that was verified.
@@ -103,6 +108,7 @@ func TestSyncUsers(t *testing.T) {
 		// A new key before the old one: written under it, but not hashed. Then the old one may go.
 		keys = [][32]byte{{2}, {1}}
 		expect("hashed under a new key", sync(alice), []string(nil))
+		expect("told of a new key", told, []store.SyncedUser(nil))
 		keys = [][32]byte{{2}}
 		expect("hashed under the new key alone", sync(alice), []string(nil))
 
@@ -133,20 +139,23 @@ func TestSyncUsers(t *testing.T) {
 	})
 }
 
-func nobody(_ context.Context, id string) error {
-	return errors.New("user " + id + " is new and lost no password")
-}
-
 func TestSyncUsersOnTwoNodes(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		users := []store.ConfiguredUser{{Username: "alice", Password: "p"}, {Username: "bob", Password: "p"}}
+		var told atomic.Int64
+		once := func(_ context.Context, c store.SyncedUser) error {
+			if told.Add(1); !c.Created {
+				return fmt.Errorf("%+v is new", c)
+			}
+			return nil
+		}
 		won := race(t, nil, func(int) error {
-			return f.SyncUsers(t.Context(), users, func(context.Context, string) (string, error) { return "h", nil }, nobody, [32]byte{})
+			return f.SyncUsers(t.Context(), users, func(context.Context, string) (string, error) { return "h", nil }, once, [32]byte{})
 		})
 		var count int
 		must(t, f.db.Reader(t.Context()).Raw(`SELECT count(*) FROM users`).Row().Scan(&count))
-		if won != parallel || count != 2 {
-			t.Errorf("%d of %d succeeded, %d users", won, parallel, count)
+		if won != parallel || count != 2 || told.Load() != 2 {
+			t.Errorf("%d of %d succeeded, %d users, told of %d", won, parallel, count, told.Load())
 		}
 	})
 }

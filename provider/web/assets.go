@@ -34,6 +34,10 @@ func (h *Assets) Get(c echo.Context) error {
 	header.Set("Content-Type", asset.ContentType)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Security-Policy", "default-src 'none'")
+	if asset.Anywhere { // a module is fetched with CORS (HTML, 8.1.4.2), and an embedder policy may ask for the other
+		header.Set("Access-Control-Allow-Origin", "*")
+		header.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	}
 	header.Set("ETag", `"`+asset.Hash+`"`)
 	header.Set("Cache-Control", "no-cache")
 	if requested == asset.URL {

@@ -58,7 +58,8 @@ type Login struct {
 	Audit          audit.Recorder
 	Cookies        browser.Cookies
 	Pages          *browser.Renderer
-	Lifetimes      signout.Lifetimes // of the sessions that start here
+	Lifetimes      signout.Lifetimes                    // of the sessions that start here
+	Renewed        func(sessionID string, at time.Time) // if set, is told of sessions whose person has logged in again
 	Now            func() time.Time
 }
 
@@ -142,8 +143,9 @@ type login struct {
 // a person who was disabled or changed their password meanwhile, *device.Refusal.
 func (h *Login) complete(c echo.Context, user identity.User, l login) error {
 	secret, browsers := browser.NewSecret(), cmp.Or(h.Cookies.Device(c.Request()), browser.NewSecret())
-	err := h.Tx.Tx(c.Request().Context(), func(ctx context.Context) error {
-		if err := h.logIn(ctx, c, user, l, secret, browsers); err != nil || l.also == nil {
+	var session loggedIn
+	err := h.Tx.Tx(c.Request().Context(), func(ctx context.Context) (err error) {
+		if session, err = h.logIn(ctx, c, user, l, secret, browsers); err != nil || l.also == nil {
 			return err
 		}
 		return l.also(ctx)
@@ -154,8 +156,11 @@ func (h *Login) complete(c echo.Context, user identity.User, l login) error {
 	if err != nil {
 		return err
 	}
-	h.Cookies.SetSession(c.Response(), secret)
+	h.Cookies.SetSession(c.Response(), secret, session.id)
 	h.Cookies.SetDevice(c.Response(), browsers)
+	if session.renewed && h.Renewed != nil {
+		h.Renewed(session.id, session.at)
+	}
 	if l.authorizationID == "" {
 		return c.Redirect(http.StatusSeeOther, withLocales(c, cmp.Or(plainLogins[l.next], pathHome)))
 	}
@@ -233,15 +238,22 @@ func (h *Login) show(c echo.Context, status int, page browser.Page, form browser
 	return h.Pages.Render(c, status, "login", page)
 }
 
+// loggedIn is the session that a login has begun or renewed.
+type loggedIn struct {
+	id      string
+	renewed bool
+	at      time.Time
+}
+
 // logIn is step 4, inside the transaction. secret is the new session's, browsers that by which this browser is recognised.
-func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l login, secret, browsers string) error {
+func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l login, secret, browsers string) (loggedIn, error) {
 	now := h.Now()
 	if err := h.Users.Lock(ctx, user); err != nil {
-		return err
+		return loggedIn{}, err
 	}
 	session, live, err := h.before(ctx, c, user)
 	if err != nil {
-		return err
+		return loggedIn{}, err
 	}
 	userAgent := clean(c.Request().UserAgent(), maxUserAgent)
 	d, err := h.Devices.Attach(ctx, device.Arrival{
@@ -249,12 +261,12 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l
 		Chosen: l.chosen,
 	})
 	if err != nil {
-		return err
+		return loggedIn{}, err
 	}
 	renewed := false
 	if live {
 		if renewed, err = h.renew(ctx, session, d.ID, secret, now); err != nil {
-			return err
+			return loggedIn{}, err
 		}
 	}
 	if !renewed {
@@ -265,16 +277,17 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l
 			AuthTime: l.at, CreatedAt: now, SeenAt: now, IdleUntil: h.Lifetimes.IdleUntil(now, expiresAt), ExpiresAt: expiresAt,
 			Address: c.RealIP(), UserAgent: userAgent,
 		}); err != nil {
-			return err
+			return loggedIn{}, err
 		}
 	}
+	done := loggedIn{session.ID, renewed, now}
 	if err := h.Audit.Record(ctx, audit.LoginSucceeded(signout.UserActor(c, user.ID), session.ID, l.clientID, renewed)); err != nil {
-		return err
+		return loggedIn{}, err
 	}
 	if l.authorizationID == "" {
-		return nil
+		return done, nil
 	}
-	return h.Authorizations.Progress(ctx, l.authorizationID, now, time.Time{})
+	return done, h.Authorizations.Progress(ctx, l.authorizationID, now, time.Time{})
 }
 
 // before deals with the session that this browser had before. That of another person ends; one of the same person is returned, if it lives.

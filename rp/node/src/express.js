@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { MAX_EVENT } from './events.js'
 import { MAX_BODY } from './kit.js'
 
 function headersOf(req) {
@@ -9,11 +10,11 @@ function headersOf(req) {
 }
 
 // The whole body is read, so that the connection can be used again, and as much of it kept as shows that it is too long.
-async function bodyOf(req) {
+async function bodyOf(req, limit) {
   const chunks = []
   let length = 0
   for await (const chunk of req) {
-    if (length <= MAX_BODY) chunks.push(chunk)
+    if (length <= limit) chunks.push(chunk)
     length += chunk.length
   }
   return Buffer.concat(chunks)
@@ -30,13 +31,19 @@ async function send(response, res) {
   return pipeline(Readable.fromWeb(response.body), res).catch(() => {})
 }
 
-/** Middleware for Express, Connect, and Node's own server. */
-export function express(kit, baseUrl) {
-  const urlOf = (req) => new URL(req.originalUrl ?? req.url, baseUrl)
-  const guarded = (guard) => async (req, res, next) => {
+const urlOf = (req, baseUrl) => new URL(req.originalUrl ?? req.url, baseUrl)
+
+async function requestOf(req, baseUrl, limit) {
+  const body = ['GET', 'HEAD'].includes(req.method) ? {} : { body: await bodyOf(req, limit) }
+  return new Request(urlOf(req, baseUrl), { method: req.method, headers: headersOf(req), ...body })
+}
+
+/** Middleware that a guard lets pass, or answers. guard is given the request and what makes it pass. */
+function guarded(guard, baseUrl) {
+  return async (req, res, next) => {
     try {
       let passed = false
-      const response = await guard(new Request(urlOf(req), { method: req.method, headers: headersOf(req) }), (user) => {
+      const response = await guard(new Request(urlOf(req, baseUrl), { method: req.method, headers: headersOf(req) }), (user) => {
         req.user = user
         passed = true
         return new Response(null)
@@ -48,18 +55,28 @@ export function express(kit, baseUrl) {
       return next(error)
     }
   }
+}
+
+/** A handler of what fetch-style code answers alone. */
+function answered(answer, baseUrl, limit) {
+  return async (req, res, next) => {
+    try {
+      return await send(await answer(await requestOf(req, baseUrl, limit)), res)
+    } catch (error) {
+      return next(error)
+    }
+  }
+}
+
+/** Middleware for Express, Connect, and Node's own server. */
+export function express(kit, baseUrl) {
+  const own = answered((request) => kit.handle(request), baseUrl, MAX_BODY)
   return {
-    async handle(req, res, next) {
-      const url = urlOf(req)
-      if (!kit.owns(url.pathname)) return next() // its body belongs to whoever comes next
-      try {
-        const body = ['GET', 'HEAD'].includes(req.method) ? {} : { body: await bodyOf(req) }
-        return await send(await kit.handle(new Request(url, { method: req.method, headers: headersOf(req), ...body })), res)
-      } catch (error) {
-        return next(error)
-      }
-    },
-    identify: guarded(async (request, pass) => pass(await kit.user(request))),
-    protect: guarded((request, pass) => kit.protect((_, user) => pass(user))(request)),
+    // The body of any other request belongs to whoever comes next.
+    handle: async (req, res, next) => (kit.owns(urlOf(req, baseUrl).pathname) ? own(req, res, next) : next()),
+    identify: guarded(async (request, pass) => pass(await kit.user(request)), baseUrl),
+    protect: guarded((request, pass) => kit.protect((_, user) => pass(user))(request), baseUrl),
+    bearer: (bearer) => guarded((request, pass) => bearer.protect((_, user) => pass(user))(request), baseUrl),
+    events: (events) => answered((request) => events.receive(request), baseUrl, MAX_EVENT),
   }
 }

@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs'
 import * as client from 'openid-client'
+import { Bearer } from './bearer.js'
+import { limited, TooLongError } from './body.js'
+import { Events } from './events.js'
 import { logoutTokenVerifier, remoteKeys, TemporaryError, TokenError } from './logouttoken.js'
 import { derive, newSecret, same, seal, storeKey, unseal } from './secret.js'
 import { MemoryStore, withRaise } from './store.js'
@@ -11,6 +14,8 @@ const MAX_ATTEMPTS = 5
 export const MAX_BODY = 64 << 10
 const LIVE_POLL = 1000 // milliseconds, by which instances hear of each other's logouts
 const LIVE_BEAT = 15_000
+const MAX_ANSWER = 8 << 20 // bytes of an answer of the provider
+const CALL_TIMEOUT = 15_000
 
 /** A path of this application, and nothing else in any browser. */
 export function isLocal(address) {
@@ -89,6 +94,46 @@ export class Kit {
       uncached.headers.set('cache-control', 'no-store')
       return uncached
     }
+  }
+
+  /** The guard of an API that takes access tokens. */
+  bearer(config) {
+    return new Bearer(this.#inside(), config)
+  }
+
+  /** Receives the provider's events, by webhook or by asking for them. */
+  events(config) {
+    return new Events(this.#inside(), config)
+  }
+
+  // What the kit's other parts may know and do.
+  #inside() {
+    const { issuer, clientId, now, log, sessionLife } = this.#cfg
+    return {
+      issuer, clientId, now, log, sessionLife, store: this.#store, end: (ending) => this.#end(ending), hasEnded: (login) => this.#hasEnded(login),
+      metadata: async () => (await this.#provider()).serverMetadata(), call: (url, form) => this.#call(url, form),
+    }
+  }
+
+  // Asks an endpoint of the provider that authenticates clients as its token endpoint does (RFC 6749, 2.3.1), and returns its answer.
+  async #call(url, form) {
+    const { clientId, clientSecret, authMethod, allowInsecure } = this.#cfg
+    if (!url.startsWith('https:') && !allowInsecure) throw new Error(`${url} is not https`)
+    const headers = new Headers({ accept: 'application/json' })
+    const body = new URLSearchParams(form)
+    if (authMethod === 'client_secret_basic') {
+      const encode = (text) => new URLSearchParams({ x: text }).toString().slice(2)
+      headers.set('authorization', `Basic ${Buffer.from(`${encode(clientId)}:${encode(clientSecret)}`).toString('base64')}`)
+    } else {
+      body.set('client_id', clientId)
+      if (authMethod === 'client_secret_post') body.set('client_secret', clientSecret)
+    }
+    const response = await (this.#cfg.fetch ?? fetch)(url, { method: 'POST', headers, body, redirect: 'error', signal: AbortSignal.timeout(CALL_TIMEOUT) })
+    const text = await limited(response.body, MAX_ANSWER)
+    if (response.status !== 200) throw new Error(`${url} answered ${response.status}`)
+    const answer = JSON.parse(text.toString())
+    if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) throw new Error(`${url} answered no JSON object`)
+    return answer
   }
 
   #refuse(request) {
@@ -228,7 +273,7 @@ export class Kit {
     try {
       const type = (request.headers.get('content-type') ?? '').split(';')[0].trim().toLowerCase()
       if (type !== 'application/x-www-form-urlencoded') throw new TokenError('Content-Type is not application/x-www-form-urlencoded')
-      const form = new URLSearchParams(await limited(request))
+      const form = new URLSearchParams((await limited(request.body, MAX_BODY)).toString())
       if (form.getAll('logout_token').length !== 1) throw new TokenError('the body has not one logout_token')
       const token = await this.#verify(form.get('logout_token'))
       // Ended first, remembered afterwards: a failure between the two leads to a retry, and never to a lost logout.
@@ -238,7 +283,7 @@ export class Kit {
       if (!(await this.#store.raise(key, '1', this.#cfg.now() + 1_200_000))) throw new TokenError('a token with this jti was received before')
     } catch (error) {
       this.#cfg.log('a logout token was not accepted', error)
-      const refused = error instanceof TokenError
+      const refused = error instanceof TokenError || error instanceof TooLongError
       return Response.json(
         { error: refused ? 'invalid_request' : 'temporarily_unavailable', ...(refused && { error_description: error.message.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?') }) },
         { status: refused ? 400 : 503, headers: { 'cache-control': 'no-store', ...(!refused && { 'retry-after': '5' }) } },
@@ -400,18 +445,6 @@ function redirect(to, headers) {
   all.set('location', to)
   all.set('cache-control', 'no-store')
   return new Response(null, { status: 303, headers: all })
-}
-
-// The body of a request as text, as far as it may be long.
-async function limited(request) {
-  const chunks = []
-  let length = 0
-  for await (const chunk of request.body ?? []) {
-    length += chunk.length
-    if (length > MAX_BODY) throw new TokenError('the body is too long')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
 }
 
 function complete(config) {

@@ -9,16 +9,17 @@ const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
 export async function startProvider() {
   const codes = new Map()
-  const op = { sub: 'alice', sid: 's-1', ends: [], requests: [], down: false, bendToken: (claims) => claims, bendAnswer: () => {}, beforeToken: async () => {} }
+  const op = { sub: 'alice', sid: 's-1', ends: [], requests: [], introspected: [], introspection: {}, events: [], down: false, bendToken: (claims) => claims, bendAnswer: () => {}, beforeToken: async () => {} }
   const server = createServer({ keepAliveTimeout: 0 }, async (req, res) => {
     const url = new URL(req.url, op.issuer)
     let body = ''
     for await (const chunk of req) body += chunk
     const json = (value, status = 200) => res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
+    const authenticated = () => req.headers.authorization === `Basic ${Buffer.from('shop:secret').toString('base64')}`
     const routes = {
       '/.well-known/openid-configuration': () => json({
         issuer: op.issuer, jwks_uri: `${op.issuer}/keys`, authorization_endpoint: `${op.issuer}/authorize`, token_endpoint: `${op.issuer}/token`,
-        userinfo_endpoint: `${op.issuer}/userinfo`, end_session_endpoint: `${op.issuer}/end`, response_types_supported: ['code'],
+        introspection_endpoint: `${op.issuer}/introspect`, userinfo_endpoint: `${op.issuer}/userinfo`, end_session_endpoint: `${op.issuer}/end`, response_types_supported: ['code'],
         id_token_signing_alg_values_supported: ['RS256'], authorization_response_iss_parameter_supported: true,
       }),
       '/keys': async () => json({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k', use: 'sig', alg: 'RS256' }] }),
@@ -40,6 +41,21 @@ export async function startProvider() {
         const id_token = await op.sign({ alg: 'RS256', kid: 'k' }, claims)
         await op.beforeToken()
         json({ access_token: 'access', token_type: 'Bearer', expires_in: 600, id_token })
+      },
+      '/introspect': () => {
+        op.introspected.push(new URLSearchParams(body).get('token'))
+        json(authenticated() ? op.introspection : {}, authenticated() ? 200 : 401)
+      },
+      '/api/events': () => json(authenticated() ? { events: op.events } : {}, authenticated() ? 200 : 401),
+      '/api/events/ack': () => {
+        const ids = new URLSearchParams(body).get('ids').split(' ')
+        op.events = op.events.filter((event) => !ids.includes(event?.id))
+        json({ acknowledged: ids.length, unknown: [] })
+      },
+      '/api/user-token': () => {
+        const known = new URLSearchParams(body).get('user_token') === op.userToken
+        op.userToken = undefined
+        json(known ? { sub: op.sub } : { error: 'used_user_token' }, known ? 200 : 410)
       },
       '/userinfo': () => json({ sub: op.sub, name: 'Alice Doe' }),
       '/end': () => {

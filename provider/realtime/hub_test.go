@@ -1,0 +1,205 @@
+package realtime
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/exeunt-id/exeunt/logout"
+	"github.com/exeunt-id/exeunt/provider/browser"
+	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
+)
+
+// fakes are a client, a session without an end, and tickets that are all good.
+type fakes struct {
+	asked func() // is called when somebody reads the session
+
+	mu      sync.Mutex
+	shown   []string
+	touched []string
+	endings []logout.Ending
+}
+
+func (f *fakes) Issue(context.Context, []byte, identity.Ticket, time.Time) error { return nil }
+
+func (f *fakes) Redeem(context.Context, []byte, time.Time) (identity.Ticket, error) {
+	return identity.Ticket{ClientID: "shop", SessionID: "session-1", SID: "sid-1"}, nil
+}
+
+func (f *fakes) Client(context.Context, string) (identity.Client, error) {
+	return identity.Client{}, nil
+}
+
+func (f *fakes) KnowsOrigin(context.Context, string) (bool, error) { return false, nil }
+
+func (f *fakes) FindBySecret(context.Context, []byte) (logout.Session, error) {
+	return logout.Session{}, logout.ErrNoSession
+}
+
+func (f *fakes) Find(context.Context, string) (logout.Session, error) {
+	return logout.Session{}, logout.ErrNoSession
+}
+
+func (f *fakes) FindSID(context.Context, string) (logout.Participation, logout.Session, error) {
+	if f.asked != nil {
+		f.asked()
+	}
+	later := time.Now().Add(time.Hour)
+	return logout.Participation{}, logout.Session{ID: "session-1", IdleUntil: later, ExpiresAt: later}, nil
+}
+
+func (f *fakes) Endings(_ context.Context, sessionIDs, sids []string) ([]logout.Ending, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.endings, nil
+}
+
+func (f *fakes) TouchAll(_ context.Context, ids []string, _, _ time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.touched = append(f.touched, ids...)
+	return nil
+}
+
+func (f *fakes) Show(_ context.Context, ids []string, _ time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.shown = append(f.shown, ids...)
+	return nil
+}
+
+func newHub(t *testing.T, f *fakes) (*Hub, string) {
+	t.Helper()
+	cookies := browser.NewCookies("https://id.example.com")
+	h := New(Config{
+		Origin: "https://id.example.com", Tickets: f, Clients: f, Origins: f, Current: signout.Current{Sessions: f, Cookies: cookies, Now: time.Now}, Sessions: f, Presence: f,
+		Lifetimes: signout.Lifetimes{Idle: time.Hour}, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err := h.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Stop)
+	e := echo.New()
+	e.GET(PathSSE, h.SSE)
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	return h, server.URL + PathSSE + "?cf_connect=" + url.QueryEscape(`{"id":1,"connect":{"token":"x"}}`)
+}
+
+// hear connects and returns what is heard, line by line, until the connection ends.
+func hear(t *testing.T, address string) <-chan string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := make(chan string, 100)
+	go func() {
+		defer close(lines)
+		defer func() { _ = res.Body.Close() }()
+		for s := bufio.NewScanner(res.Body); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	return lines
+}
+
+// await waits for a line that contains text.
+func await(t *testing.T, lines <-chan string, text string) {
+	t.Helper()
+	late := time.After(10 * time.Second)
+	for {
+		select {
+		case line, ok := <-lines:
+			if !ok {
+				t.Fatalf("the connection ended without %q", text)
+			}
+			if strings.Contains(line, text) {
+				return
+			}
+		case <-late:
+			t.Fatalf("nothing with %q within ten seconds", text)
+		}
+	}
+}
+
+// A session that ends at the very moment at which a page reads it as live: the page is in the register already, so it is told.
+func TestEndWhileConnecting(t *testing.T) {
+	f := &fakes{}
+	h, address := newHub(t, f)
+	f.asked = func() {
+		h.Ended([]logout.Ending{{SessionID: "session-1", Cause: logout.CauseAdmin, At: time.Now()}})
+	}
+	start := time.Now()
+	lines := hear(t, address)
+	await(t, lines, `"status":"ended","reason":"admin"`)
+	for line := range lines {
+		if strings.Contains(line, statusLive) {
+			t.Error("after the end it hears that its session lives")
+		}
+	}
+	if time.Since(start) > lookEvery/2 {
+		t.Error("it was found in the table, not told")
+	}
+	if h.Pages() != 0 {
+		t.Error("the page is still in the register")
+	}
+}
+
+// One session has so many pages, and no more; whoever goes makes room.
+func TestPagesOfOneSession(t *testing.T) {
+	f := &fakes{}
+	h, address := newHub(t, f)
+	ctx, hangUp := context.WithCancel(t.Context())
+	for range maxPages {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = res.Body.Close() })
+	}
+	for deadline := time.Now().Add(10 * time.Second); h.Pages() < maxPages; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d pages", h.Pages())
+		}
+	}
+	await(t, hear(t, address), fmt.Sprintf(`"code":%d`, 3504))
+	h.Missed()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		f.mu.Lock()
+		shown, touched := len(f.shown), len(f.touched)
+		f.mu.Unlock()
+		if shown == 1 && touched == 1 { // once for all its pages
+			break
+		}
+		if time.Now().After(deadline) || shown > 1 || touched > 1 {
+			t.Fatalf("shown %d times, touched %d times", shown, touched)
+		}
+	}
+	hangUp()
+	for deadline := time.Now().Add(10 * time.Second); h.Pages() > 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d pages after they have gone", h.Pages())
+		}
+	}
+	await(t, hear(t, address), `"status":"live"`)
+}
