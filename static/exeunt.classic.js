@@ -137,10 +137,13 @@ class Session {
     if (!token) {
       throw new ExeuntError("refused", "attach: init got no accessToken");
     }
-    const attached = await this._call("/api/devices", device || {}, false, token);
-    if (device && device.redirect_urls && device.redirect_urls.logout_url) {
-      this._logoutUrl = device.redirect_urls.logout_url;
+    const body = Object.assign({}, device);
+    const leaveFor = body.redirect_urls && body.redirect_urls.logout_url;
+    if (leaveFor) {
+      body.redirect_urls = { logout_url: new URL(leaveFor, location.href).href };
     }
+    const attached = await this._call("/api/devices", body, false, token);
+    this._logoutUrl = leaveFor || this._logoutUrl;
     return attached;
   }
 
@@ -164,6 +167,9 @@ class Session {
     } else if (status === "live" && this._status === "unknown") {
       this._status = "live";
       this._fire("statusChange", { status: "live", previous: "unknown" });
+    }
+    if (message && message.logout_url && !this._logoutUrl) {
+      this._logoutUrl = message.logout_url; // said when the device was attached
     }
     if (status === "live" && message && message.auth_time) {
       const session = { sid: this._sid, authTime: message.auth_time };
