@@ -1,12 +1,6 @@
-// A page of ours loads itself again when its session has ended elsewhere, and so leads to the login.
-(function () {
-  "use strict";
-  var own = document.currentScript.src;
+// A page of ours loads itself again when its session has ended elsewhere, or its person has logged in again.
+import { init } from "./exeunt.js";
 
-  import(own.replace(/[^/]*$/, "exeunt.js")).then(function (sdk) {
-    var session = sdk.init({ issuer: own.replace(/\/static\/.*$/, ""), cookie: true, transports: ["websocket", "sse"] });
-    session.on("logout", function () {
-      location.reload();
-    });
-  });
-})();
+const issuer = import.meta.url.replace(/\/static\/.*$/, "");
+const session = init({ issuer: issuer, cookie: true, transports: ["websocket", "sse"] });
+session.on("sessionChange", () => location.reload());
