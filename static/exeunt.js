@@ -7,6 +7,7 @@ const PROVIDER = "provider"; // or somebody elsewhere, of whom the provider told
 
 const FIRST_WAIT = 500; // milliseconds before a connection is tried again; it doubles
 const LONGEST_WAIT = 30000;
+const SPREAD = 3000; // after a restart of the provider all pages come back, but not at once
 const OPEN_TIMEOUT = 10000; // for a connection, and for each call
 const SILENCE = 12000; // how much later than expected a ping may come
 const POLLS = 10; // so often the status is asked before connections are tried again
@@ -291,9 +292,8 @@ class Session {
         this._fails++;
       }
       if (!this._closed) {
-        // Spread: after a restart of the provider everybody comes back.
         const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * Math.pow(2, this._fails));
-        await this._sleep(wait / 2 + (Math.random() * wait) / 2);
+        await this._sleep(this._fails === 0 ? Math.random() * SPREAD : wait / 2 + (Math.random() * wait) / 2);
       }
     }
   }
