@@ -277,6 +277,12 @@ func TestSDK(t *testing.T) {
 		wiki := newTab(t, open, h.authorize("wiki"))
 		second := newTab(t, open, page("shop"))
 		elsewhere := newTab(t, blocked, page("shop")) // the same session on another device
+		account, closeAccount := chromedp.NewContext(open)
+		defer closeAccount()
+		if err := chromedp.Do(account); err != nil { // opens it
+			t.Fatal(err)
+		}
+		do(t, account, "opening the account page", chromedp.Navigate(h.issuer+"/account"), chromedp.WaitVisible(id("sessions")))
 		start := leave(t, open)
 		left(t, elsewhere, "the other browser", "provider", "sdk")
 		took := time.Since(start).Round(time.Millisecond) // a machine that is busy with other tests may take longer than the second that it should
@@ -284,6 +290,7 @@ func TestSDK(t *testing.T) {
 			t.Error("by asking, not by being told")
 		}
 		left(t, wiki, "the other application", "provider", "sdk")
+		do(t, account, "the account page leads to the login", chromedp.WaitVisible(id("login-form")))
 		do(t, second, "the other tab leaves", chromedp.WaitVisible(id("goodbye")))
 		if got := heard(t, second); !strings.Contains(got, "logout:tab:sdk") && !strings.Contains(got, "logout:provider:sdk") {
 			t.Errorf("the other tab heard %q", got)
@@ -293,6 +300,17 @@ func TestSDK(t *testing.T) {
 			t.Errorf("the page heard %q", got)
 		}
 		do(t, open, "nobody is let in silently", chromedp.Navigate(h.authorize("shop")), chromedp.WaitVisible(id("login-form")))
+	})
+
+	t.Run("everywhere, from another browser", func(t *testing.T) {
+		signIn(t, open, "shop")
+		signIn(t, blocked, "shop") // a session of its own
+		do(t, blocked, "asking to log out everywhere", chromedp.Navigate(h.issuer+"/account"), chromedp.WaitVisible(id("end-everywhere")), chromedp.Click(id("end-everywhere")),
+			chromedp.WaitVisible(id("end")))
+		do(t, blocked, "logging out", chromedp.Click(id("end")))
+		start := time.Now()
+		left(t, open, "the first browser", "provider", "account")
+		t.Logf("the first browser's tab left %s after the click in the other", time.Since(start).Round(time.Millisecond))
 	})
 
 	t.Run("third-party cookies allowed", func(t *testing.T) {
