@@ -26,7 +26,7 @@ const (
 	pathAccountPassword = "/account/password"
 )
 
-// maxListed is how many sessions a page lists, newest first.
+// maxListed is how many sessions a page lists, newest first, and how many devices.
 const maxListed = 50
 
 // LiveSessions lists who is signed in; *logoutstore.Store does.
@@ -81,7 +81,7 @@ type Changer interface {
 //  2. The apps: those that take part in a session, and those whose access outlives sessions.
 //  3. The devices that are attached, signed in or not. What apps have attached to them is theirs, and not shown.
 //
-// Every button leads to a page that says what will end; see accountend.go. The other pages are in accountdone.go and accountpassword.go.
+// An open page leaves by itself when its session ends elsewhere. Every button leads to a page that says what will end; see accountend.go. The other pages are in accountdone.go and accountpassword.go.
 type Account struct {
 	Current       Current
 	Users         Users
@@ -124,6 +124,9 @@ func (h *Account) Get(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if page.MoreDevices = len(devices) > maxListed; page.MoreDevices {
+		devices = devices[:maxListed]
+	}
 	for _, d := range devices {
 		row := browser.AccountDevice{Name: deviceName(l, d), Current: d.ID == me.DeviceID, Place: d.Place.String(), EndURI: aim{device: d.ID}.address(c)}
 		if row.Seen = l.Text("account.device_out", "ago", ago(l, h.Now().Sub(d.SeenAt))); d.SignedIn {
@@ -149,7 +152,7 @@ func (h *Account) Get(c echo.Context) error {
 	if page.Apps, err = h.apps(c, l, me.Subject, held, names); err != nil {
 		return err
 	}
-	return h.Pages.Render(c, http.StatusOK, "account", browser.Page{Data: page})
+	return h.Pages.Render(c, http.StatusOK, "account", browser.Page{Data: page, Live: true})
 }
 
 // me returns the session of this browser and whose it is; the zero User when nobody is signed in.
