@@ -277,6 +277,39 @@ func TestDeviceLimits(t *testing.T) {
 	})
 }
 
+// An app that stays signed in beyond its session belongs to its device for as long as it does: it counts for the limit, and goes with the device.
+func TestDeviceOutlivesSessions(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db, withDevices, withLimit(1, identity.DeviceRefuse), func(cfg *provider.Config) { cfg.Retention = 24 * time.Hour })
+		ctx, phone := t.Context(), w.browser()
+		app := phone.firstSignOn("shop", "alice", "scope", "openid offline_access")
+		w.browser().firstSignOn("shop", "bob")
+		for range 4 {
+			w.clock.Advance(20 * 24 * time.Hour)
+			app = w.refresh("shop", app.refresh).tokens()
+			must(t, w.provider.Sweep(ctx))
+			must(t, w.provider.Clean(ctx))
+		}
+		var sessions int
+		must(t, db.Reader(ctx).Raw("SELECT COUNT(*) FROM logout_sessions").Scan(&sessions).Error)
+		if sessions != 1 {
+			t.Errorf("%d sessions are kept, want the one that a grant outlives", sessions)
+		}
+		another := w.browser()
+		another.logIn(another.get("/login", nil), "alice").want(http.StatusForbidden)
+		alice, err := w.provider.Operator().User(ctx, "alice")
+		must(t, err)
+		devices, err := w.provider.Operator().Devices(ctx, alice)
+		must(t, err)
+		if len(devices) != 1 || !devices[0].SignedIn {
+			t.Fatalf("devices %+v", devices)
+		}
+		_, err = w.provider.Operator().DetachDevice(ctx, devices[0].ID, logout.Actor{Kind: "admin"})
+		must(t, err)
+		w.refresh("shop", app.refresh).wantError(http.StatusBadRequest, "invalid_grant")
+	})
+}
+
 // Of many logins at once on a limit of one, one device stays signed in, whatever the policy.
 func TestDeviceLimitRace(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
