@@ -277,10 +277,13 @@ func TestDeviceLimits(t *testing.T) {
 	})
 }
 
-// An app that stays signed in beyond its session belongs to its device for as long as it does: it counts for the limit, and goes with the device.
+// An app that stays signed in beyond its session belongs to its device for as long as it does: it counts for the limit, keeps the device active,
+// and goes with it.
 func TestDeviceOutlivesSessions(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
-		w := newWorld(t, db, withDevices, withLimit(1, identity.DeviceRefuse), func(cfg *provider.Config) { cfg.Retention = 24 * time.Hour })
+		w := newWorld(t, db, withDevices, withLimit(1, identity.DeviceRefuse), func(cfg *provider.Config) {
+			cfg.Retention, cfg.Devices.Inactivity = 24*time.Hour, 30*24*time.Hour
+		})
 		ctx, phone := t.Context(), w.browser()
 		app := phone.firstSignOn("shop", "alice", "scope", "openid offline_access")
 		w.browser().firstSignOn("shop", "bob")

@@ -133,12 +133,15 @@ func (d *Devices) CreatedSince(ctx context.Context, subject string, since time.T
 	return n, err
 }
 
-// Inactive returns up to limit devices, by id and after the given one, that are attached, not excluded, and were not seen since a time.
+// Inactive returns up to limit devices, by id and after the given one, that are attached, not excluded, and were not seen since a time. An app that
+// outlived its session and has got a new token since is seen.
 func (d *Devices) Inactive(ctx context.Context, since time.Time, after string, limit int) ([]identity.Device, error) {
 	cut := database.Micros(since)
 	return d.list(ctx, `d.detached_at IS NULL AND d.seen_at < ? AND NOT d.exempt AND d.id > ?
-		AND NOT EXISTS (SELECT 1 FROM logout_sessions s WHERE s.device_id = d.id AND s.device_id <> '' AND s.seen_at >= ?) ORDER BY d.id LIMIT ?`,
-		cut, after, cut, limit)
+		AND NOT EXISTS (SELECT 1 FROM logout_sessions s WHERE s.device_id = d.id AND s.device_id <> '' AND s.seen_at >= ?)
+		AND NOT EXISTS (SELECT 1 FROM logout_sessions s JOIN grants g ON g.session_id = s.id JOIN tokens t ON t.grant_id = g.id
+			WHERE s.device_id = d.id AND s.device_id <> '' AND g.offline AND g.revoked_at IS NULL AND t.issued_at >= ?) ORDER BY d.id LIMIT ?`,
+		cut, after, cut, cut, limit)
 }
 
 // Sweep deletes the devices that were detached before a time, and those that were attached last before another one and of which no session
