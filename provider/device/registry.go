@@ -224,7 +224,7 @@ func (r *Registry) makeRoom(ctx context.Context, a Arrival, limit identity.Devic
 		}
 	}
 	for _, d := range leave {
-		if _, err := r.detach(ctx, d, a.actor(), ""); err != nil {
+		if _, err := r.detach(ctx, d, logout.Request{Actor: a.actor()}); err != nil {
 			return err
 		}
 	}

@@ -29,7 +29,7 @@ type deviceReader interface {
 // deviceRegistry attaches and detaches; *device.Registry does.
 type deviceRegistry interface {
 	AttachApp(ctx context.Context, a device.AppAttachment) (identity.Device, identity.Attachment, error)
-	Detach(ctx context.Context, subject, id string, actor logout.Actor, initiator string) (*logout.Outcome, error)
+	Detach(ctx context.Context, req logout.Request) (*logout.Outcome, error)
 	Refused(ctx context.Context, refusal *device.Refusal) error
 }
 
@@ -173,7 +173,9 @@ func (h *Devices) Detach(c echo.Context) error {
 	}
 	actor := signout.ClientActor(c, state.Grant.ClientID)
 	actor.Kind, actor.ID = "user", state.Grant.Subject
-	_, err = h.Registry.Detach(context.WithoutCancel(ctx), state.Grant.Subject, id, actor, state.Grant.ClientID)
+	_, err = h.Registry.Detach(context.WithoutCancel(ctx), logout.Request{
+		Actor: actor, InitiatorClientID: state.Grant.ClientID, Target: logout.Target{Subject: state.Grant.Subject, DeviceID: id},
+	})
 	switch {
 	case errors.Is(err, identity.ErrNoDevice):
 		return notThere("device")

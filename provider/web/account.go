@@ -55,7 +55,8 @@ type AttachedDevices interface {
 
 // Detacher detaches devices; *device.Registry does.
 type Detacher interface {
-	Detach(ctx context.Context, subject, id string, actor logout.Actor, initiator string) (*logout.Outcome, error)
+	// Detach detaches the device that the request's target names, with its person.
+	Detach(ctx context.Context, req logout.Request) (*logout.Outcome, error)
 }
 
 // Journal tells what a logout was; logout.Journal has it.
