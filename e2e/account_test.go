@@ -126,4 +126,12 @@ func TestAccountPage(t *testing.T) {
 		do(t, plain, "and this one", chromedp.Navigate(o.Issuer+"/account"), chromedp.Click("#sessions .current a"), chromedp.WaitVisible(id("end")), chromedp.Click(id("end")), chromedp.WaitVisible(id("summary")))
 		wantText(t, plain, "main", "You are logged out")
 	})
+
+	t.Run("ended elsewhere", func(t *testing.T) {
+		other := chromium(t)
+		signIn(t, window)
+		signIn(t, other)
+		do(t, other, "ending the other one", chromedp.Click(id("end-others")), chromedp.WaitVisible(id("end")), chromedp.Click(id("end")), chromedp.WaitVisible(id("done")))
+		do(t, window, "the open page leaves", chromedp.WaitVisible(id("login-form")))
+	})
 }

@@ -82,6 +82,8 @@ type Changer interface {
 //  2. The apps: those that take part in a session, and those whose access outlives sessions.
 //  3. The devices that are attached, signed in or not. What apps have attached to them is theirs, and not shown.
 //
+// With scripts it leaves by itself when its session ends elsewhere (live.js).
+//
 // Every button leads to a page that says what will end; see accountend.go. The other pages are in accountdone.go and accountpassword.go.
 type Account struct {
 	Current       Current
@@ -150,7 +152,7 @@ func (h *Account) Get(c echo.Context) error {
 	if page.Apps, err = h.apps(c, l, me.Subject, held, names); err != nil {
 		return err
 	}
-	return h.Pages.Render(c, http.StatusOK, "account", browser.Page{Data: page})
+	return h.Pages.Render(c, http.StatusOK, "account", browser.Page{Data: page, Live: true})
 }
 
 // me returns the session of this browser and whose it is; the zero User when nobody is signed in.
