@@ -194,7 +194,7 @@ func (l *load) events(ctx context.Context, ticket string, heard func(text string
 		return err
 	}
 	req.Header.Set("Origin", l.origin())
-	res, err := l.transport.RoundTrip(req)
+	res, err := l.transport.RoundTrip(req) //nolint:bodyclose // when the stream ends, below
 	if err != nil {
 		return err
 	}

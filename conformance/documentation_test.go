@@ -17,7 +17,7 @@ func TestDocumentation(t *testing.T) {
 	declared := map[string]bool{}
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 	// Those of other packages are named with their package before them.
-	for _, pattern := range []string{"*_test.go", "../cli/*_test.go", "../config/*_test.go", "../e2e/*_test.go", "../provider/*_test.go", "../provider/identity/*_test.go", "../provider/protocol/*_test.go", "../provider/signing/*_test.go", "../logout/*_test.go", "../logout/logoutstore/*_test.go", "../rp/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "../cli/*_test.go", "../config/*_test.go", "../e2e/*_test.go", "../provider/*_test.go", "../provider/identity/*_test.go", "../provider/protocol/*_test.go", "../provider/realtime/*_test.go", "../provider/signing/*_test.go", "../logout/*_test.go", "../logout/logoutstore/*_test.go", "../rp/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", pattern, err)

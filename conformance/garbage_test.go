@@ -46,7 +46,7 @@ func endpoints() []endpoint {
 		{"/authorize/deny", []string{"id", "csrf"}},
 		{"/login", []string{"id", "csrf", "username", "password", "next", "ui_locales"}},
 		{"/authorize/devices", []string{"id", "csrf", "device"}},
-		{"/login/devices", []string{"id", "choice", "csrf", "device"}},
+		{"/login/devices", []string{"id", "choice", "csrf", "device", "next", "ui_locales"}},
 		{"/consent", []string{"id", "csrf", "decision", "as"}},
 		{"/continue", []string{"id", "csrf", "as", "decision"}},
 		{"/account", []string{"ui_locales"}},

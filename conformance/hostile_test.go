@@ -236,11 +236,12 @@ func TestRobust_HostileRun(t *testing.T) {
 		if sent.Load() < 100 || honest == 0 || statuses[2].Load() == 0 || statuses[3].Load() == 0 {
 			t.Error("the run examined nothing")
 		}
-		// What ran for a request ends with it; deliveries may take a moment. The queue's own upkeep, which starts when this node is elected
-		// for it, is a dozen goroutines whatever the load; one for each request would be thousands.
+		// What ran for a request ends with it; deliveries may take a moment. The queue's own upkeep, which starts when a node is elected
+		// for it, is some fifteen goroutines whatever the load, and on a busy machine the provider of the other tests may be elected meanwhile, too;
+		// one for each request would be thousands.
 		leaked := 0
 		for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
-			if leaked = settled(w) - before; leaked <= 25 {
+			if leaked = settled(w) - before; leaked <= 50 {
 				return
 			}
 			runtime.Gosched()

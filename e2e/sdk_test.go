@@ -30,7 +30,7 @@ var sdkPage = template.Must(template.New("").Parse(`<!DOCTYPE html><title>App</t
 import { init } from {{.SDK}};
 const heard = [];
 const session = window.session = init({
-  issuer: {{.Issuer}}, clientId: {{.Client}}, idToken: () => {{.IDToken}}, accessToken: async () => "an-access-token", logoutUrl: "/goodbye", redirectUri: {{.Back}}, transports: {{.Transports}}, pollInterval: 100,
+  issuer: {{.Issuer}}, clientId: {{.Client}}, idToken: () => {{.IDToken}}, accessToken: async () => {{.AccessToken}}, logoutUrl: {{.Goodbye}}, redirectUri: {{.Back}}, transports: {{.Transports}}, pollInterval: 100,
 });
 function keep(text) { heard.push(text); sessionStorage.setItem("heard", heard.join(" ")); }
 sessionStorage.setItem("heard", "");
@@ -52,14 +52,14 @@ type apps struct {
 	cable  string // another way to the provider, which can be cut
 
 	mu     sync.Mutex
-	tokens map[string]string // ID tokens by client
+	tokens map[string]driver.Tokens // by client
 }
 
 func (a *apps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, _, _ := strings.Cut(r.Host, ".")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	page := map[string]any{
-		"SDK": a.house.issuer + "/static/exeunt.js", "Issuer": a.house.issuer, "Client": name, "Back": a.house.origin(name) + "/back", "IDToken": nil,
+		"SDK": a.house.issuer + "/static/exeunt.js", "Issuer": a.house.issuer, "Client": name, "Back": a.house.origin(name) + "/back", "IDToken": nil, "AccessToken": nil, "Goodbye": "/goodbye",
 		"Transports": []string{"websocket", "sse", "polling"},
 	}
 	switch r.URL.Path {
@@ -71,21 +71,24 @@ func (a *apps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		_, _ = w.Write(bytes.ReplaceAll(example, []byte("https://id.example.com"), []byte(a.house.issuer)))
 	case "/callback":
-		token, err := a.idToken(r, name)
+		tokens, err := a.redeem(r, name)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
 		a.mu.Lock()
-		a.tokens[name] = token
+		a.tokens[name] = tokens
 		a.mu.Unlock()
 		http.Redirect(w, r, "/page", http.StatusSeeOther)
 	case "/page":
 		a.mu.Lock()
-		page["IDToken"] = a.tokens[name]
+		page["IDToken"], page["AccessToken"] = a.tokens[name].IDToken, a.tokens[name].AccessToken
 		a.mu.Unlock()
 		if r.URL.Query().Has("cable") {
 			page["Issuer"] = a.cable
+		}
+		if r.URL.Query().Has("nowhere") {
+			page["Goodbye"] = nil
 		}
 		if r.URL.Query().Has("anonymous") {
 			page["IDToken"] = nil
@@ -100,21 +103,20 @@ func (a *apps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// idToken redeems the code of a request.
-func (a *apps) idToken(r *http.Request, name string) (string, error) {
+// redeem exchanges the code of a request.
+func (a *apps) redeem(r *http.Request, name string) (tokens driver.Tokens, err error) {
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {r.URL.Query().Get("code")}, "redirect_uri": {"https://" + r.Host + "/callback"}}
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, a.token, strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", err
+		return tokens, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth(name, "a-secret-of-"+name+"-0123456789abcdef")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return "", err
+		return tokens, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	var tokens driver.Tokens
 	body, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = fmt.Errorf("the token endpoint answers %s: %s", res.Status, body)
@@ -122,7 +124,7 @@ func (a *apps) idToken(r *http.Request, name string) (string, error) {
 	if err == nil {
 		err = json.NewDecoder(bytes.NewReader(body)).Decode(&tokens)
 	}
-	return tokens.IDToken, err
+	return tokens, err
 }
 
 // cable leads to the provider, and can be cut, as a whole or for some paths.
@@ -159,27 +161,7 @@ func (c *cable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
-	if r.URL.Path == "/api/devices" {
-		c.devices(w, r)
-		return
-	}
 	c.next.ServeHTTP(w, r)
-}
-
-// devices is the provider's API of devices, as far as the SDK is concerned: it says what it was asked.
-func (c *cable) devices(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
-	w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
-	w.Header().Set("Content-Type", "application/json")
-	if r.Method == http.MethodOptions {
-		return
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	_ = json.NewEncoder(w).Encode(map[string]string{"authorization": r.Header.Get("Authorization"), "body": string(body)}) // a browser that hung up
 }
 
 // cutOff takes paths away, and every connection that there is.
@@ -242,11 +224,11 @@ func left(t *testing.T, tab context.Context, who, by, reason string) {
 func TestSDK(t *testing.T) {
 	open := chromium(t, profile(t, cookiesInFrames)...)
 	blocked := chromium(t, profile(t, `"cookie_controls_mode":1,"block_third_party_cookies":true`)...)
-	a := &apps{tokens: map[string]string{}}
+	a := &apps{tokens: map[string]driver.Tokens{}}
 	h := newHouse(t, "", func(h *house) []map[string]any {
 		a.house = h
 		back := func(name string) map[string]any {
-			return map[string]any{"post_logout_redirect_uris": []string{h.origin(name) + "/back"}}
+			return map[string]any{"post_logout_redirect_uris": []string{h.origin(name) + "/back"}, "scope": "openid devices.detach"}
 		}
 		return []map[string]any{h.registration("shop", back("shop")), h.registration("wiki", back("wiki")), {
 			"client_id": "spa", "token_endpoint_auth_method": "none", "skip_consent": true, "redirect_uris": []string{h.origin("spa") + "/"},
@@ -295,6 +277,12 @@ func TestSDK(t *testing.T) {
 		wiki := newTab(t, open, h.authorize("wiki"))
 		second := newTab(t, open, page("shop"))
 		elsewhere := newTab(t, blocked, page("shop")) // the same session on another device
+		account, closeAccount := chromedp.NewContext(open)
+		defer closeAccount()
+		if err := chromedp.Do(account); err != nil { // opens it
+			t.Fatal(err)
+		}
+		do(t, account, "opening the account page", chromedp.Navigate(h.issuer+"/account"), chromedp.WaitVisible(id("sessions")))
 		start := leave(t, open)
 		left(t, elsewhere, "the other browser", "provider", "sdk")
 		took := time.Since(start).Round(time.Millisecond) // a machine that is busy with other tests may take longer than the second that it should
@@ -302,6 +290,7 @@ func TestSDK(t *testing.T) {
 			t.Error("by asking, not by being told")
 		}
 		left(t, wiki, "the other application", "provider", "sdk")
+		do(t, account, "the account page leads to the login", chromedp.WaitVisible(id("login-form")))
 		do(t, second, "the other tab leaves", chromedp.WaitVisible(id("goodbye")))
 		if got := heard(t, second); !strings.Contains(got, "logout:tab:sdk") && !strings.Contains(got, "logout:provider:sdk") {
 			t.Errorf("the other tab heard %q", got)
@@ -311,6 +300,17 @@ func TestSDK(t *testing.T) {
 			t.Errorf("the page heard %q", got)
 		}
 		do(t, open, "nobody is let in silently", chromedp.Navigate(h.authorize("shop")), chromedp.WaitVisible(id("login-form")))
+	})
+
+	t.Run("everywhere, from another browser", func(t *testing.T) {
+		signIn(t, open, "shop")
+		signIn(t, blocked, "shop") // a session of its own
+		do(t, blocked, "asking to log out everywhere", chromedp.Navigate(h.issuer+"/account"), chromedp.WaitVisible(id("end-everywhere")), chromedp.Click(id("end-everywhere")),
+			chromedp.WaitVisible(id("end")))
+		do(t, blocked, "logging out", chromedp.Click(id("end")))
+		start := time.Now()
+		left(t, open, "the first browser", "provider", "account")
+		t.Logf("the first browser's tab left %s after the click in the other", time.Since(start).Round(time.Millisecond))
 	})
 
 	t.Run("third-party cookies allowed", func(t *testing.T) {
@@ -374,17 +374,29 @@ func TestSDK(t *testing.T) {
 		left(t, polling, "the page that asks", "provider", "")
 	})
 
-	t.Run("attached device", func(t *testing.T) {
+	t.Run("detached device", func(t *testing.T) {
 		c.cutOff()
-		signIn(t, open, "shop")
+		address := strings.Replace(h.authorize("shop"), "scope=openid", "scope=openid+devices.detach", 1)
+		do(t, open, "signing in", chromedp.Navigate(address), chromedp.WaitVisible(id("login-form")), chromedp.SendKeys(id("username"), "user-0"),
+			chromedp.SendKeys(id("password"), driver.Password), chromedp.Click(id("login")), chromedp.WaitVisible(id("ready")))
 		attached := newTab(t, blocked, page("shop")+"?cable")
-		asked, err := chromedp.Run(attached, chromedp.Evaluate[string](`session.attach({metadata: {seat: 7}, redirect_urls: {logout_url: "/back"}}).then(a => a.authorization + " " + a.body)`,
-			chromedp.EvalAwaitPromise))
-		if err != nil || asked != `Bearer an-access-token {"metadata":{"seat":7},"redirect_urls":{"logout_url":"/back"}}` {
-			t.Errorf("the provider was asked %q (%v)", asked, err)
+		device, err := chromedp.Run(attached, chromedp.Evaluate[string](`session.attach({metadata: {seat: 7}, redirect_urls: {logout_url: "/back"}})
+			.then(d => d.metadata.seat === 7 && d.redirect_urls.logout_url === location.origin + "/back" ? d.id : JSON.stringify(d))`, chromedp.EvalAwaitPromise))
+		if err != nil || strings.Contains(device, "{") {
+			t.Fatalf("attached: %s, %v", device, err)
 		}
-		leave(t, open)
+		later := newTab(t, blocked, page("shop")+"?nowhere")
+		token := a.tokens["shop"].AccessToken
+		status, err := chromedp.Run(open, chromedp.Evaluate[int](fmt.Sprintf(`session.close(), fetch(%q, {method: "DELETE", headers: {Authorization: "Bearer %s"}}).then(a => a.status)`,
+			h.issuer+"/api/devices/"+device, token), chromedp.EvalAwaitPromise))
+		if err != nil || status != http.StatusNoContent {
+			t.Fatalf("detaching it: %d, %v", status, err)
+		}
 		do(t, attached, "the page goes where its device is to go", chromedp.WaitVisible(id("back")))
+		do(t, later, "and so does one that did not attach it", chromedp.WaitVisible(id("back")))
+		if got := heard(t, attached); !strings.Contains(got, "logout:provider:device_detached:/back") {
+			t.Errorf("it heard %q", got)
+		}
 	})
 
 	t.Run("example of one page", func(t *testing.T) {

@@ -176,6 +176,22 @@ func TestAccountLanguage(t *testing.T) {
 	alice.with("Accept-Language", "de").get("/logout", nil).wantWords("Sie sagt nicht, welche Anwendung Sie geschickt hat (client_id). Nichts wurde beendet")
 }
 
+// The way to the account page may lead over the choice of a device.
+func TestAccountAfterDeviceChoice(t *testing.T) {
+	w := newWorld(t, databasetest.Open(t, databasetest.SQLiteURL(t)), withLimit(1, identity.DeviceAsk))
+	phone, alice := w.browser().with("User-Agent", iPhone), w.browser().with("User-Agent", linuxChrome)
+	phone.firstSignOn("shop", "alice")
+	choice := alice.logIn(alice.get("/account?ui_locales=de", nil), "alice").wantWords("Sie sind auf 1 von 1 Geräten angemeldet. Wählen Sie eines, das abgemeldet wird.", "Safari auf iPhone gerade eben benutzt")
+	device := regexp.MustCompile(`name="device" value="([^"]*)"`).FindStringSubmatch(choice.body)
+	if device == nil {
+		t.Fatalf("no device to choose:\n%s", choice.body)
+	}
+	page := alice.submit(alice.submit(choice, nil).want(422).wantWords("Bitte wählen Sie ein Gerät"), url.Values{"device": {device[1]}})
+	if page.wantWords("Ihr Konto", "Chrome auf Linux Dieser Browser", "not", "Shop"); page.url.Path != "/account" || phone.alive() {
+		t.Errorf("led to %s", page.url)
+	}
+}
+
 func TestChangePassword(t *testing.T) {
 	w := newWorld(t, databasetest.Open(t, databasetest.SQLiteURL(t)), func(c *provider.Config) { c.Login.MaxFailures = 3 })
 	alice, other := w.browser(), w.browser()

@@ -19,7 +19,7 @@ const channelRealtime = "realtime"
 func (p *Provider) newHub(cookies browser.Cookies) *realtime.Hub {
 	cfg := realtime.Config{
 		Origin: browser.Origin(p.cfg.Issuer), Tickets: p.store.Tickets, Clients: p.store.Clients, Origins: p.store.Clients, Current: p.current(cookies),
-		Sessions: p.sessions, Presence: p.store.Presence, Lifetimes: p.cfg.Sessions, Told: p.metrics.PageTold, Now: p.cfg.Now, Logger: p.cfg.Logger,
+		Sessions: p.sessions, Presence: p.store.Presence, Attachments: p.store.Devices, Lifetimes: p.cfg.Sessions, Told: p.metrics.PageTold, Now: p.cfg.Now, Logger: p.cfg.Logger,
 	}
 	if p.cfg.DB.Postgres() { // an SQLite file has one node
 		cfg.Notify = func(ctx context.Context, payload string) error { return p.cfg.DB.Notify(ctx, channelRealtime, payload) }

@@ -5,13 +5,21 @@ import (
 	"net/netip"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/exeunt-id/exeunt/provider/realtime"
 )
 
-// follow begins the span of a request, which ends with the call of what it returns, if there are traces. Probes and scrapes come every few
-// seconds and say nothing.
+// untraced lists the routes that are not followed: probes and scrapes come every few seconds and say nothing, and a page stays connected for
+// hours.
+var untraced = map[string]bool{
+	pathHealthz: true, pathReadyz: true, pathMetrics: true,
+	realtime.PathWebSocket: true, realtime.PathSSE: true,
+}
+
+// follow begins the span of a request, which ends with the call of what it returns, if there are traces.
 func (p *Provider) follow(c echo.Context) (done func()) {
 	route := c.Path()
-	if p.cfg.Trace == nil || route == pathHealthz || route == pathReadyz || route == pathMetrics {
+	if p.cfg.Trace == nil || untraced[route] {
 		return func() {}
 	}
 	r, end := p.cfg.Trace.Request(c.Request(), route, p.fromProxy(c.Request()))

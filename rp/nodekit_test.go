@@ -27,7 +27,7 @@ func TestNodeKit(t *testing.T) {
 	}
 	dir := npmInstall(t, "node", files...)
 	for name, args := range map[string][]string{
-		"tests": {"node", "--test", "test/kit.test.js", "test/api.test.js"}, "types": {"npm", "run", "-s", "types"},
+		"tests": {"node", "--test", "test/kit.test.js", "test/api.test.js", "test/frame.test.js"}, "types": {"npm", "run", "-s", "types"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := exec.CommandContext(t.Context(), args[0], args[1:]...) //nolint:gosec // our own
@@ -70,12 +70,14 @@ func TestNodeKit(t *testing.T) {
 	}
 }
 
-// The script for open tabs is one; the package for Node has a copy because npm publishes its folder alone.
+// Each script for browsers is one; the package for Node has copies because npm publishes its folder alone.
 func TestNodeKitScript(t *testing.T) {
-	ours, err1 := os.ReadFile("live.js")
-	theirs, err2 := os.ReadFile("node/src/live.browser.js")
-	if err1 != nil || err2 != nil || !bytes.Equal(ours, theirs) {
-		t.Errorf("rp/live.js and rp/node/src/live.browser.js differ: %v, %v; copy the first over the second", err1, err2)
+	for _, name := range []string{"live", "session"} {
+		ours, err1 := os.ReadFile(name + ".js")
+		theirs, err2 := os.ReadFile("node/src/" + name + ".browser.js")
+		if err1 != nil || err2 != nil || !bytes.Equal(ours, theirs) {
+			t.Errorf("rp/%[1]s.js and rp/node/src/%[1]s.browser.js differ: %[2]v, %[3]v; copy the first over the second", name, err1, err2)
+		}
 	}
 	var manifest struct{ Dependencies map[string]string }
 	content, err := os.ReadFile("node/package.json")

@@ -72,6 +72,7 @@ export interface Device {
   device_id?: string;
   /** At most 4 KiB as JSON; only this application ever sees it again. */
   metadata?: Record<string, unknown>;
+  /** Where the page goes when its session has ended: an address on the origin of one of the client's redirect URIs, or a path on the page's own. */
   redirect_urls?: { logout_url?: string };
 }
 

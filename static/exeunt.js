@@ -7,6 +7,7 @@ const PROVIDER = "provider"; // or somebody elsewhere, of whom the provider told
 
 const FIRST_WAIT = 500; // milliseconds before a connection is tried again; it doubles
 const LONGEST_WAIT = 30000;
+const SPREAD = 3000; // after a restart of the provider all pages come back, but not at once
 const OPEN_TIMEOUT = 10000; // for a connection, and for each call
 const SILENCE = 12000; // how much later than expected a ping may come
 const POLLS = 10; // so often the status is asked before connections are tried again
@@ -134,10 +135,13 @@ class Session {
     if (!token) {
       throw new ExeuntError("refused", "attach: init got no accessToken");
     }
-    const attached = await this._call("/api/devices", device || {}, false, token);
-    if (device && device.redirect_urls && device.redirect_urls.logout_url) {
-      this._logoutUrl = device.redirect_urls.logout_url;
+    const body = Object.assign({}, device);
+    const leaveFor = body.redirect_urls && body.redirect_urls.logout_url;
+    if (leaveFor) {
+      body.redirect_urls = { logout_url: new URL(leaveFor, location.href).href };
     }
+    const attached = await this._call("/api/devices", body, false, token);
+    this._logoutUrl = leaveFor || this._logoutUrl;
     return attached;
   }
 
@@ -161,6 +165,9 @@ class Session {
     } else if (status === "live" && this._status === "unknown") {
       this._status = "live";
       this._fire("statusChange", { status: "live", previous: "unknown" });
+    }
+    if (message && message.logout_url && !this._logoutUrl) {
+      this._logoutUrl = message.logout_url; // said when the device was attached
     }
     if (status === "live" && message && message.auth_time) {
       const session = { sid: this._sid, authTime: message.auth_time };
@@ -285,9 +292,8 @@ class Session {
         this._fails++;
       }
       if (!this._closed) {
-        // Spread: after a restart of the provider everybody comes back.
         const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * Math.pow(2, this._fails));
-        await this._sleep(wait / 2 + (Math.random() * wait) / 2);
+        await this._sleep(this._fails === 0 ? Math.random() * SPREAD : wait / 2 + (Math.random() * wait) / 2);
       }
     }
   }

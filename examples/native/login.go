@@ -39,8 +39,8 @@ func (a *app) login(ctx context.Context, out io.Writer) (name string, err error)
 	if a.tokens, err = a.oauth.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(verifier)); err != nil {
 		return "", err
 	}
-	raw, _ := a.tokens.Extra("id_token").(string)
-	idToken, err := a.provider.VerifierContext(ctx, &oidc.Config{ClientID: a.clientID}).Verify(ctx, raw)
+	a.idToken, _ = a.tokens.Extra("id_token").(string)
+	idToken, err := a.provider.VerifierContext(ctx, &oidc.Config{ClientID: a.clientID}).Verify(ctx, a.idToken)
 	if err != nil {
 		return "", err
 	}

@@ -25,7 +25,7 @@ func main() {
 	}
 }
 
-// app is the application. What it keeps of the person is two tokens; a real one keeps the refresh token where the system keeps secrets.
+// app is the application. What it keeps of the person is tokens; a real one keeps them where the system keeps secrets.
 type app struct {
 	issuer, clientID string
 	every            time.Duration // how often it asks whether the person is still signed in
@@ -33,6 +33,7 @@ type app struct {
 	provider *oidc.Provider
 	oauth    oauth2.Config
 	tokens   *oauth2.Token
+	idToken  string
 }
 
 // run signs a person in, and out when they press Enter or leave.
@@ -63,7 +64,7 @@ func (a *app) run(ctx context.Context, in io.Reader, out io.Writer) error {
 	case <-enter:
 	}
 	stop()
-	<-ended // it may have been about to get new tokens
+	<-ended
 	if elsewhere {
 		fmt.Fprintln(out, "You were signed out elsewhere.")
 		return nil

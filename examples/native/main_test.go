@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"html"
 	"io"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/oauth2"
 
 	"github.com/exeunt-id/exeunt/database/databasetest"
 	"github.com/exeunt-id/exeunt/logout"
@@ -159,9 +162,7 @@ func TestNative(t *testing.T) {
 	if err := a.check(t.Context()); err != nil {
 		t.Errorf("signed in: %v", err)
 	}
-	kept := *a
-	token := *a.tokens
-	kept.tokens = &token
+	refresh := a.tokens.RefreshToken
 	if _, err := io.WriteString(enter, "\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -171,8 +172,9 @@ func TestNative(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if err := kept.check(t.Context()); err != errSignedOut { //nolint:errorlint // it is not wrapped
-		t.Errorf("after the logout, what it had: %v", err)
+	var refused *oauth2.RetrieveError
+	if _, err := a.oauth.TokenSource(t.Context(), &oauth2.Token{RefreshToken: refresh}).Token(); !errors.As(err, &refused) || refused.ErrorCode != "invalid_grant" {
+		t.Errorf("after the logout its refresh token is answered %v", err)
 	}
 
 	// The browser is still signed in: nobody asks for the password. Then its session ends.

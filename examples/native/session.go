@@ -1,19 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
-
-	"golang.org/x/oauth2"
 )
 
-// errSignedOut says that the session has ended, or the person has signed this application out.
+// errSignedOut says that the session has ended, or that the person has left this application on their account page.
 var errSignedOut = errors.New("signed out")
 
 // watch returns when the person has been signed out elsewhere, or when ctx is done. An application with a screen asks when it comes to the
@@ -36,62 +37,52 @@ func (a *app) watch(ctx context.Context) {
 	}
 }
 
-// check asks whether the access token is alive: it dies in the instant in which the session ends. One that has expired is replaced. Register the
-// client with `idle: none`, or asking keeps the session alive for ever.
+// check asks whether the session lives. The ID token may have expired, and asking does not keep the session alive.
 func (a *app) check(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.provider.UserInfoEndpoint(), http.NoBody)
+	body, err := json.Marshal(map[string]string{"client_id": a.clientID, "id_token": a.idToken})
 	if err != nil {
 		return err
 	}
-	a.tokens.SetAuthHeader(req)
-	res, err := http.DefaultClient.Do(req)
+	answer, err := a.post(ctx, "/api/session/status", "application/json", body)
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing was read
-	switch res.StatusCode {
-	case http.StatusOK:
-		return nil
-	case http.StatusUnauthorized:
-		return a.refresh(ctx)
+	var said struct{ Status string }
+	if err := json.Unmarshal(answer, &said); err != nil {
+		return err
 	}
-	return fmt.Errorf("the provider answers %s", res.Status)
-}
-
-// refresh gets new tokens. The refresh token is used once; the next one comes with the answer.
-func (a *app) refresh(ctx context.Context) error {
-	fresh, err := a.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: a.tokens.RefreshToken}).Token()
-	var refused *oauth2.RetrieveError
-	if errors.As(err, &refused) && refused.ErrorCode == "invalid_grant" {
-		a.tokens = nil // RFC 6749, 5.2: for good
+	if said.Status == "ended" {
 		return errSignedOut
 	}
-	if err == nil {
-		a.tokens = fresh
-	}
-	return err
+	return nil
 }
 
 // logout signs this application out and nothing else: the browser's session and other applications live on. A public client names itself and
 // sends its refresh token, because the access token may have expired.
 func (a *app) logout(ctx context.Context) error {
-	if a.tokens == nil {
-		return nil
-	}
 	form := url.Values{"client_id": {a.clientID}, "token": {a.tokens.RefreshToken}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(a.issuer, "/")+"/api/logout", strings.NewReader(form.Encode()))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	a.tokens = nil // from this device they go whatever the answer is
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
+	a.tokens, a.idToken = nil, "" // from this device they go whatever the answer is
+	if _, err := a.post(ctx, "/api/logout", "application/x-www-form-urlencoded", []byte(form.Encode())); err != nil {
 		return fmt.Errorf("signed out here; the provider could not be told: %w", err)
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing was read
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("signed out here; the provider answers %s", res.Status)
-	}
 	return nil
+}
+
+// post sends a body to a path of the provider and returns the answer.
+func (a *app) post(ctx context.Context, path, kind string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(a.issuer, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", kind)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close() //nolint:errcheck // it was read
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 1<<16))
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the provider answers %s", res.Status)
+	}
+	return answer, err
 }

@@ -11,6 +11,7 @@ type AccountPage struct {
 	EverywhereURI string           // ends all sessions
 	Apps          []AccountApp
 	Devices       []AccountDevice
+	MoreDevices   bool
 	PasswordURI   string
 }
 

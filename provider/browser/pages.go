@@ -19,6 +19,8 @@ type DevicesPage struct {
 	Action          string // path that the choice is posted to; empty when the person may not choose
 	Choice          string // the login that waits for it; empty when a session waits
 	AuthorizationID string // of the request that waits; empty for a plain login
+	Next            string // of a plain login: see LoginPage
+	Locales         string // of a plain login: ui_locales
 	ClientName      string // the app that asks; empty for a plain login
 	OfApp           bool   // the limit is the app's
 	Devices         []DeviceText

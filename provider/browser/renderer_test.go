@@ -135,7 +135,7 @@ func skeleton(body string) string {
 }
 
 // scriptOfOurs is loaded from our own files; nothing is written into a page.
-var scriptOfOurs = regexp.MustCompile(`<script src="/static/[0-9a-f]{16}/[a-z]+\.js" defer></script>`)
+var scriptOfOurs = regexp.MustCompile(`<script (type="module" )?src="/static/[0-9a-f]{16}/[a-z]+\.js"( defer)?></script>`)
 
 func TestEveryPage(t *testing.T) {
 	renderer := newRenderer(t)

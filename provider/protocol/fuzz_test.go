@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"github.com/exeunt-id/exeunt/logout"
 )
 
 // A subject identifier that is accepted is about one person, and another parser reads the same out of it.
@@ -48,6 +50,19 @@ func FuzzKeeper(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path, text string) {
 		if values, err := k.kept(path, text); err == nil && (path != "/logout" || values.Get("client_id") != "shop") {
 			t.Errorf("opened %q for %s: %v", text, path, values)
+		}
+	})
+}
+
+// What is asked of the events is within its bounds, or refused.
+func FuzzParsePull(f *testing.F) {
+	f.Add("100", "30", "true", "")
+	f.Add("1001", "-1", "TRUE", "AQ")
+	f.Add("+1", "0x1", "", "\x00")
+	f.Fuzz(func(t *testing.T, limit, wait, pending, after string) {
+		r, err := parsePull(parameters{"limit": limit, "wait": wait, "pending": pending, "after": after})
+		if err == nil && (r.limit < 1 || r.limit > logout.MaxPull || r.wait < 0 || r.wait > longestPull || r.pending && r.after != "" || r.pending != (pending == "true")) {
+			t.Errorf("accepted %+v", r)
 		}
 	})
 }

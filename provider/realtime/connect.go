@@ -80,14 +80,14 @@ func (h *Hub) connected(client *centrifuge.Client) {
 		return
 	}
 	client.OnDisconnect(func(centrifuge.DisconnectEvent) { h.pages.drop(p) })
-	live, err := h.live(ctx, p)
+	live, logoutURL, err := h.live(ctx, p)
 	switch {
 	case err != nil:
 		_, _ = h.failed(ctx, err)
 		h.pages.drop(p)
 		client.Disconnect(centrifuge.DisconnectServerError)
 	case live:
-		text := message{Status: statusLive}.encode()
+		text := message{Status: statusLive, LogoutURL: logoutURL}.encode()
 		h.pages.each(p.sessionID, func(other page) {
 			if other.client == client {
 				h.send(p, text)
@@ -100,18 +100,26 @@ func (h *Hub) connected(client *centrifuge.Client) {
 	}
 }
 
-// live reads whether the page's session, and its client's part in it, live.
-func (h *Hub) live(ctx context.Context, p page) (bool, error) {
+// live reads whether the page's session, and its client's part in it, live, and where the page is to go when they do not any more.
+func (h *Hub) live(ctx context.Context, p page) (live bool, logoutURL string, err error) {
 	var part logout.Participation
 	var session logout.Session
-	var err error
 	if p.sid != "" {
 		part, session, err = h.cfg.Sessions.FindSID(ctx, p.sid)
 	} else {
 		session, err = h.cfg.Sessions.Find(ctx, p.sessionID)
 	}
-	if errors.Is(err, logout.ErrNoSession) {
-		return false, nil
+	switch {
+	case errors.Is(err, logout.ErrNoSession):
+		return false, "", nil
+	case err != nil, !part.EndedAt.IsZero(), !session.Live(h.cfg.Now()):
+		return false, "", err
+	case session.DeviceID == "", part.ClientID == "", p.quiet:
+		return true, "", nil
 	}
-	return part.EndedAt.IsZero() && session.Live(h.cfg.Now()), err
+	attached, err := h.cfg.Attachments.Attachment(ctx, session.DeviceID, part.ClientID)
+	if errors.Is(err, identity.ErrNoDevice) {
+		return true, "", nil
+	}
+	return true, attached.LogoutURL, err
 }

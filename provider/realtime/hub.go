@@ -32,16 +32,22 @@ type Presence interface {
 	Show(ctx context.Context, sessionIDs []string, until time.Time) error
 }
 
+// Attachments finds what a client has attached to a device; identity.ErrNoDevice when that is nothing.
+type Attachments interface {
+	Attachment(ctx context.Context, deviceID, clientID string) (identity.Attachment, error)
+}
+
 // Config makes a Hub.
 type Config struct {
-	Origin    string // the provider's own, as browsers write it
-	Tickets   identity.Tickets
-	Clients   identity.Clients
-	Origins   Origins
-	Current   signout.Current
-	Sessions  Sessions
-	Presence  Presence
-	Lifetimes signout.Lifetimes
+	Origin      string // the provider's own, as browsers write it
+	Tickets     identity.Tickets
+	Clients     identity.Clients
+	Origins     Origins
+	Current     signout.Current
+	Sessions    Sessions
+	Attachments Attachments
+	Presence    Presence
+	Lifetimes   signout.Lifetimes
 
 	// Notify, if set, sends a text of at most 7,900 bytes to the other nodes; what it returns is logged. They give it to Hear.
 	Notify func(ctx context.Context, payload string) error

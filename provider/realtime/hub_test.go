@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/centrifugal/centrifuge"
 	"github.com/labstack/echo/v4"
+	"golang.org/x/net/websocket"
 
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/browser"
@@ -92,6 +94,7 @@ func newHub(t *testing.T, f *fakes) (*Hub, string) {
 	t.Cleanup(h.Stop)
 	e := echo.New()
 	e.GET(PathSSE, h.SSE)
+	e.GET(PathWebSocket, h.WebSocket)
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
 	return h, server.URL + PathSSE + "?cf_connect=" + url.QueryEscape(`{"id":1,"connect":{"token":"x"}}`)
@@ -202,4 +205,84 @@ func TestPagesOfOneSession(t *testing.T) {
 		}
 	}
 	await(t, hear(t, address), `"status":"live"`)
+}
+
+// The library would also speak Protobuf, whose frames say their own length: believing one that says 2^63 ends the program. So nobody gets it.
+func TestJSONOnly(t *testing.T) {
+	_, address := newHub(t, &fakes{})
+	ws := "ws" + strings.TrimPrefix(address[:strings.Index(address, PathSSE)], "http") + PathWebSocket
+	if config, err := websocket.NewConfig(ws, "https://id.example.com"); err != nil {
+		t.Fatal(err)
+	} else {
+		config.Protocol = []string{"centrifuge-protobuf"}
+		if conn, err := config.DialContext(t.Context()); err == nil {
+			_ = conn.Close()
+			t.Error("Protobuf is agreed on")
+		}
+	}
+	for _, query := range []string{"?format=protobuf", "?cf_protocol=protobuf", "?x=1&format=protobuf&cf_ws_frame_ping_pong=true"} {
+		config, err := websocket.NewConfig(ws+query, "https://id.example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := config.DialContext(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := websocket.Message.Send(conn, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}); err != nil {
+			t.Fatal(err)
+		}
+		var text string
+		for err == nil { // it is no JSON, so the connection is closed
+			err = websocket.Message.Receive(conn, &text)
+		}
+		_ = conn.Close()
+	}
+	await(t, hear(t, address), `"status":"live"`)
+}
+
+// silent is a connection that nobody reads.
+type silent struct{}
+
+func (silent) Name() string                                { return "silent" }
+func (silent) AcceptProtocol() string                      { return "" }
+func (silent) Protocol() centrifuge.ProtocolType           { return centrifuge.ProtocolTypeJSON }
+func (silent) ProtocolVersion() centrifuge.ProtocolVersion { return centrifuge.ProtocolVersion2 }
+func (silent) Unidirectional() bool                        { return false }
+func (silent) Emulation() bool                             { return false }
+func (silent) DisabledPushFlags() uint64                   { return 0 }
+func (silent) PingPongConfig() centrifuge.PingPongConfig   { return centrifuge.PingPongConfig{} }
+func (silent) Write([]byte) error                          { return nil }
+func (silent) WriteMany(...[]byte) error                   { return nil }
+func (silent) Close(centrifuge.Disconnect) error           { return nil }
+
+// Whatever frame comes: a panic would end the program, because nobody stands between the library's reader and the runtime.
+func FuzzFrame(f *testing.F) {
+	f.Add(`{"id":1,"connect":{"token":"x"}}`)
+	f.Add(`{"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"a","recover":true}}` + "\n" + `{}`)
+	f.Add(`{"id":1,"connect":{"token":"x","subs":{"a":{"offset":-1}}}}` + "\n" + `{"id":3,"rpc":{"method":"m","data":[]}}` + "\n" + `{"id":4,"publish":{"channel":"a","data":null}}`)
+	f.Add(`{"id":1,"connect":{"token":"x"}}` + "\n" + `{"id":5,"refresh":{"token":"x"}}` + "\n" + `{"send":{"data":{}}}` + "\n" + `{"id":6,"presence":{}}` + "\n" + `{"id":7,"history":{"limit":-1}}` + "\n" + `{"id":8,"unsubscribe":{}}`)
+	f.Add(`[`)
+	fake := &fakes{}
+	h := New(Config{
+		Tickets: fake, Clients: fake, Origins: fake, Sessions: fake, Presence: fake, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err := h.Start(f.Context()); err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(h.Stop)
+	f.Fuzz(func(t *testing.T, text string) {
+		client, hangUp, err := centrifuge.NewClient(t.Context(), h.running.Load().node, silent{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(text) {
+			if !centrifuge.HandleReadFrame(client, strings.NewReader(line)) {
+				break
+			}
+		}
+		if err := hangUp(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

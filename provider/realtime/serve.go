@@ -65,7 +65,18 @@ func (h *Hub) newTransports() (*transports, error) {
 }
 
 // WebSocket answers GET /api/realtime/websocket. The first frame carries the ticket.
+//
+// JSON only. The library would speak Protobuf too, and believe a frame that says it is 2^63 bytes long, which ends the program: so nothing that
+// asks for it reaches the library, neither parameters nor a subprotocol.
 func (h *Hub) WebSocket(c echo.Context) error {
+	r := c.Request()
+	if r.Header.Get("Sec-WebSocket-Protocol") != "" {
+		return &browser.Error{Status: http.StatusBadRequest, Title: "There is no subprotocol: frames are JSON"}
+	}
+	plain, u := *r, *r.URL
+	u.RawQuery = ""
+	plain.URL = &u
+	c.SetRequest(&plain)
 	return h.serve(c, func(t *transports) http.Handler { return t.websocket })
 }
 

@@ -28,6 +28,8 @@ type message struct {
 	Reason   string `json:"reason,omitempty"`    // of an end: the logout's cause, if it is known and the page may know it
 	At       string `json:"at,omitempty"`        // of an end, RFC 3339
 	AuthTime int64  `json:"auth_time,omitempty"` // the person has proved again who they are, Unix seconds
+
+	LogoutURL string `json:"logout_url,omitempty"` // where the page is to go in the end, if its client has said so for the device
 }
 
 func (m message) encode() []byte {

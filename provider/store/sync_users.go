@@ -83,7 +83,7 @@ func (s *Store) SyncUsers(ctx context.Context, users []ConfiguredUser, hash func
 type SyncedUser struct {
 	ID, Username string
 	Created      bool // there was none
-	Updated      bool // another e-mail address, other claims, or an administrator or none
+	Updated      bool // anything else than the password is other than before
 	Password     bool // another password, or none, for a user who was there before
 }
 
@@ -100,7 +100,8 @@ func (s *Store) syncUser(ctx context.Context, c userChange, told func(ctx contex
 	}
 	change := SyncedUser{ID: id, Username: c.user.Username, Created: created}
 	if known {
-		change.Updated = before.email != c.user.Email || before.claims != c.claims || before.admin != c.user.Admin
+		change.Updated = before.email != c.user.Email || before.claims != c.claims || before.admin != c.user.Admin ||
+			before.deviceGroup != c.user.DeviceGroup || !sameNumber(before.deviceLimit, c.user.DeviceLimit)
 		change.Password = !c.keepPassword && !bytes.Equal(before.password, c.password)
 	}
 	for _, entry := range []struct {
@@ -215,16 +216,20 @@ type syncedBefore struct {
 	fingerprint
 	email, claims string
 	admin         bool
+	deviceLimit   *int
+	deviceGroup   string
 }
+
+func sameNumber(a, b *int) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
 
 // takeUser holds the row of a user, if there is one, before anything else of theirs is touched (see identity.Users.Lock).
 func (s *Store) takeUser(ctx context.Context, username string) (before syncedBefore, known bool, err error) {
-	query := `SELECT config_fingerprint, config_password_fingerprint, email, claims, admin FROM users WHERE username = ?`
+	query := `SELECT config_fingerprint, config_password_fingerprint, email, claims, admin, device_limit, device_group FROM users WHERE username = ?`
 	if s.db.Postgres() {
 		query += ` FOR UPDATE`
 	}
 	err = row(s.db.Writer(ctx).Raw(query, username), "taking a user", identity.ErrNoUser,
-		&before.entry, &before.password, &before.email, &before.claims, &before.admin)
+		&before.entry, &before.password, &before.email, &before.claims, &before.admin, &before.deviceLimit, &before.deviceGroup)
 	if errors.Is(err, identity.ErrNoUser) {
 		return before, false, nil
 	}

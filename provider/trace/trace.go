@@ -17,6 +17,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/exeunt-id/exeunt/logout"
 )
 
 const (
@@ -70,7 +72,8 @@ func New(cfg Config) (*Tracer, error) {
 	spans := sdk.NewTracerProvider(
 		sdk.WithBatcher(&quiet{SpanExporter: exporter, log: cfg.Logger, now: time.Now}, sdk.WithExportTimeout(sendTimeout)),
 		sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(cfg.Sample))),
-		sdk.WithResource(resource.NewSchemaless(attribute.String("service.name", "exeunt"), attribute.String("service.version", cfg.Version))),
+		sdk.WithResource(resource.NewSchemaless(attribute.String("service.name", "exeunt"), attribute.String("service.version", cfg.Version),
+			attribute.String("service.instance.id", logout.NewID()))), // one for each start of a node
 	)
 	return &Tracer{spans: spans, tracer: spans.Tracer(scope), propagate: cfg.Propagate}, nil
 }

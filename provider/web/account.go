@@ -26,7 +26,7 @@ const (
 	pathAccountPassword = "/account/password"
 )
 
-// maxListed is how many sessions a page lists, newest first.
+// maxListed is how many sessions a page lists, newest first, and how many devices.
 const maxListed = 50
 
 // LiveSessions lists who is signed in; *logoutstore.Store does.
@@ -126,6 +126,9 @@ func (h *Account) Get(c echo.Context) error {
 	devices, err := h.Devices.Of(ctx, me.Subject)
 	if err != nil {
 		return err
+	}
+	if page.MoreDevices = len(devices) > maxListed; page.MoreDevices {
+		devices = devices[:maxListed]
 	}
 	for _, d := range devices {
 		row := browser.AccountDevice{Name: deviceName(l, d), Current: d.ID == me.DeviceID, Place: d.Place.String(), EndURI: aim{device: d.ID}.address(c)}

@@ -14,6 +14,7 @@ import (
 	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/device"
 	"github.com/exeunt-id/exeunt/provider/identity"
+	"github.com/exeunt-id/exeunt/provider/signout"
 )
 
 // choiceLifetime is how long a login waits for the person to choose a device.
@@ -64,12 +65,13 @@ func (h *Login) refused(c echo.Context, page browser.Page, form browser.LoginPag
 	if err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, withID(pathDevices, id))
+	to := signout.Location(pathDevices, browser.Field{Name: "id", Value: id}, browser.Field{Name: "next", Value: form.Next})
+	return c.Redirect(http.StatusSeeOther, withLocales(c, to))
 }
 
 // Get asks.
 func (h *DeviceChoice) Get(c echo.Context) error {
-	_, user, page, form, err := h.prepare(c, c.QueryParam("id"))
+	_, user, page, form, err := h.prepare(c, c.QueryParam("id"), c.QueryParam("next"))
 	if err != nil {
 		return err
 	}
@@ -83,13 +85,13 @@ func (h *DeviceChoice) Post(c echo.Context) error {
 		return err
 	}
 	id := r.PostForm.Get("choice")
-	choice, user, page, form, err := h.prepare(c, id)
+	choice, user, page, form, err := h.prepare(c, id, r.PostForm.Get("next"))
 	if err != nil {
 		return err
 	}
 	chosen := r.PostForm["device"]
 	err = l.complete(c, user, login{
-		authorizationID: choice.AuthorizationID, clientID: form.clientID, at: choice.LoggedInAt, chosen: chosen[:min(len(chosen), maxChosen)],
+		authorizationID: choice.AuthorizationID, clientID: form.clientID, next: form.Next, at: choice.LoggedInAt, chosen: chosen[:min(len(chosen), maxChosen)],
 		also: func(ctx context.Context) error { return l.Choices.TakeChoice(ctx, browser.Hash(id)) },
 	})
 	var refusal *device.Refusal
@@ -112,7 +114,7 @@ type choiceForm struct {
 }
 
 // prepare finds the login that waits, whose it is, and the app that waits for it.
-func (h *DeviceChoice) prepare(c echo.Context, id string) (choice identity.DeviceChoice, user identity.User, page browser.Page, form choiceForm, err error) {
+func (h *DeviceChoice) prepare(c echo.Context, id, next string) (choice identity.DeviceChoice, user identity.User, page browser.Page, form choiceForm, err error) {
 	l, ctx, r := h.Login, c.Request().Context(), c.Request()
 	choice, err = l.Choices.Choice(ctx, browser.Hash(id), l.Now())
 	if errors.Is(err, identity.ErrNoDeviceChoice) {
@@ -133,8 +135,10 @@ func (h *DeviceChoice) prepare(c echo.Context, id string) (choice identity.Devic
 	case err != nil:
 		return choice, user, page, form, err
 	}
-	page, entry, clientID, err := l.prepare(c, choice.AuthorizationID, "")
-	form = choiceForm{browser.DevicesPage{Action: pathDevices, Choice: id, AuthorizationID: choice.AuthorizationID, ClientName: entry.ClientName, CSRF: entry.CSRF}, clientID}
+	page, entry, clientID, err := l.prepare(c, choice.AuthorizationID, next)
+	form = choiceForm{browser.DevicesPage{
+		Action: pathDevices, Choice: id, AuthorizationID: choice.AuthorizationID, ClientName: entry.ClientName, Next: entry.Next, Locales: entry.Locales, CSRF: entry.CSRF,
+	}, clientID}
 	return choice, user, page, form, err
 }
 

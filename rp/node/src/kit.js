@@ -2,10 +2,13 @@ import { readFileSync } from 'node:fs'
 import * as client from 'openid-client'
 import { Bearer } from './bearer.js'
 import { limited, TooLongError } from './body.js'
+import { complete } from './config.js'
 import { Events } from './events.js'
+import { escape, framePage, LOGGED_OUT, SESSION_JS } from './frame.js'
+import { cookies, isLocal, redirect, script, text } from './http.js'
 import { logoutTokenVerifier, remoteKeys, TemporaryError, TokenError } from './logouttoken.js'
 import { derive, newSecret, same, seal, storeKey, unseal } from './secret.js'
-import { MemoryStore, withRaise } from './store.js'
+import { withRaise } from './store.js'
 
 const LIVE_JS = readFileSync(new URL('./live.browser.js', import.meta.url))
 const ATTEMPT_LIFE = 900 // seconds that somebody may take to log in
@@ -16,14 +19,6 @@ const LIVE_POLL = 1000 // milliseconds, by which instances hear of each other's 
 const LIVE_BEAT = 15_000
 const MAX_ANSWER = 8 << 20 // bytes of an answer of the provider
 const CALL_TIMEOUT = 15_000
-
-/** A path of this application, and nothing else in any browser. */
-export function isLocal(address) {
-  // eslint-disable-next-line no-control-regex
-  return typeof address === 'string' && address.length <= 1024 && /^\/(?!\/)[^\\\u0000-\u001f\u007f]*$/.test(address)
-}
-
-const escape = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
 
 export class Kit {
   #cfg
@@ -60,7 +55,8 @@ export class Kit {
     if (!this.owns(url.pathname)) return undefined
     const route = {
       '/login': this.login, '/callback': this.callback, '/logout': this.logout, '/logged-out': this.loggedOut,
-      '/backchannel-logout': this.backchannelLogout, '/frontchannel-logout': this.frontchannelLogout, '/live': this.live, '/live.js': this.liveScript,
+      '/backchannel-logout': this.backchannelLogout, '/frontchannel-logout': this.frontchannelLogout, '/live': this.live, '/live.js': () => script(LIVE_JS),
+      '/session': this.sessionFrame, '/session.js': () => script(SESSION_JS),
     }[url.pathname.slice(this.#cfg.prefix.length)]
     if (!route) return new Response('Not found', { status: 404 })
     try {
@@ -162,16 +158,20 @@ export class Kit {
     const provider = await this.#provider()
     // The attempt lives in the browser that began it: its seed makes state, nonce and PKCE verifier.
     const returnTo = url.searchParams.get('return_to')
+    const silent = url.searchParams.get('prompt') === 'none' // in a frame of our page (Session Management 1.0, 3.1)
+    const current = silent && (await this.#live(this.#sessionCookie(request)))
+    if (silent && !current) return this.#frame({ ended: true }) // there is nothing to ask the provider
     const seed = newSecret()
     const state = derive(seed, 'state')
     const to = client.buildAuthorizationUrl(provider, {
       ...this.#cfg.authParams, redirect_uri: this.#url('/callback'), scope: this.#cfg.scope, state, nonce: derive(seed, 'nonce'),
       code_challenge: await client.calculatePKCECodeChallenge(derive(seed, 'verifier')), code_challenge_method: 'S256',
+      ...(silent && { prompt: 'none', id_token_hint: current.idToken }), // the hint says whose session is asked after
     })
     const headers = new Headers()
     const pending = Object.keys(cookies(request)).filter((name) => name.startsWith(this.#cookie('login') + '_'))
     if (pending.length >= MAX_ATTEMPTS) for (const name of pending) this.#dropCookie(headers, name)
-    this.#setCookie(headers, this.#attemptCookie(state), `${seed}.${Buffer.from(isLocal(returnTo) ? returnTo : '/').toString('hex')}`, ATTEMPT_LIFE)
+    this.#setCookie(headers, this.#attemptCookie(state), `${seed}.${silent}.${Buffer.from(isLocal(returnTo) ? returnTo : '/').toString('hex')}`, ATTEMPT_LIFE)
     return redirect(to.href, headers)
   }
 
@@ -180,27 +180,41 @@ export class Kit {
     const headers = new Headers({ 'referrer-policy': 'no-referrer' })
     // 1. A state that this browser was given, and that was not used before.
     const state = url.searchParams.get('state') ?? ''
-    const [seed = '', encoded = ''] = (cookies(request)[this.#attemptCookie(state)] ?? '').split('.')
+    const [seed = '', silent, encoded = ''] = (cookies(request)[this.#attemptCookie(state)] ?? '').split('.')
     if (seed.length !== 43 || !same(derive(seed, 'state'), state)) return text(400, 'This sign-in did not begin here. Start again.', headers)
     this.#dropCookie(headers, this.#attemptCookie(state))
     if (!(await this.#store.raise(storeKey('state', state), '1', this.#cfg.now() + ATTEMPT_LIFE * 1000))) {
       return text(400, 'This sign-in did not begin here. Start again.', headers)
     }
-    // 2. The code for tokens: iss, nonce, PKCE and the ID token are openid-client's work.
+    // 2. The answer: a session, or a reason why there is none.
     const provider = await this.#provider()
-    let tokens
+    let session, refused
     try {
-      const answer = new URL(this.#url('/callback'))
-      answer.search = url.search
-      tokens = await client.authorizationCodeGrant(provider, answer, {
-        pkceCodeVerifier: derive(seed, 'verifier'), expectedState: state, expectedNonce: derive(seed, 'nonce'), idTokenExpected: true,
-      })
+      session = await this.#exchange(provider, seed, state, url)
     } catch (error) {
       this.#cfg.log('a sign-in did not complete', error)
-      if (error instanceof client.AuthorizationResponseError) return text(403, `You are not signed in. The provider answered: ${error.error}`, headers)
-      return text(502, 'The sign-in did not complete. Start again.', headers)
+      refused = error
     }
+    if (silent === 'true') return this.#finishSilently(request, headers, session, refused)
+    if (refused instanceof client.AuthorizationResponseError) return text(403, `You are not signed in. The provider answered: ${refused.error}`, headers)
+    if (refused) return text(502, 'The sign-in did not complete. Start again.', headers)
     // 3. The session, unless a logout has overtaken it: the logout marks first, the login asks last.
+    const cookie = newSecret()
+    await this.#put(cookie, session)
+    await this.#drop(this.#sessionCookie(request))
+    if (!(await this.#live(cookie))) return text(409, 'You were signed out meanwhile. Sign in again.', headers)
+    this.#setCookie(headers, this.#cookie('session'), cookie, this.#cfg.sessionLife)
+    const returnTo = Buffer.from(encoded, 'hex').toString()
+    return redirect(isLocal(returnTo) ? returnTo : '/', headers)
+  }
+
+  // Turns the provider's answer into a session: iss, nonce, PKCE and the ID token are openid-client's work.
+  async #exchange(provider, seed, state, url) {
+    const answer = new URL(this.#url('/callback'))
+    answer.search = url.search
+    const tokens = await client.authorizationCodeGrant(provider, answer, {
+      pkceCodeVerifier: derive(seed, 'verifier'), expectedState: state, expectedNonce: derive(seed, 'nonce'), idTokenExpected: true,
+    })
     const claims = tokens.claims()
     const now = this.#cfg.now()
     let info = {}
@@ -210,18 +224,45 @@ export class Kit {
         return {}
       })
     }
-    const session = {
+    return {
       iss: claims.iss, sub: claims.sub, sid: claims.sid, iat: claims.iat, loggedInAt: now, until: now + this.#cfg.sessionLife * 1000,
-      idToken: tokens.id_token, accessToken: tokens.access_token, claims: { ...info, ...claims },
+      idToken: tokens.id_token, accessToken: tokens.access_token, sessionState: url.searchParams.get('session_state') ?? undefined, claims: { ...info, ...claims },
     }
-    const cookie = newSecret()
+  }
+
+  // A page to be embedded, hidden, in the pages of somebody who is logged in (Session Management 1.0, 3.1).
+  async sessionFrame(request) {
+    const found = await this.#live(this.#sessionCookie(request))
+    if (!found?.sessionState) return this.#frame({})
+    const metadata = await this.#provider().then((provider) => provider.serverMetadata(), () => ({}))
+    if (!metadata.check_session_iframe) return this.#frame({})
+    return this.#frame({ client: this.#cfg.clientId, state: found.sessionState, frame: metadata.check_session_iframe, login: `${this.#cfg.prefix}/login?prompt=none` })
+  }
+
+  // Ends a prompt=none login in the frame.
+  async #finishSilently(request, headers, answered, refused) {
+    const cookie = this.#sessionCookie(request)
+    const current = await this.#live(cookie)
+    const loggedOut = refused instanceof client.AuthorizationResponseError && LOGGED_OUT.has(refused.error)
+    // Nothing is known: the session stays, and is watched no longer.
+    if (refused && !loggedOut) return this.#frame({}, headers)
+    if (!refused && current && answered.iss === current.iss && answered.sub === current.sub) {
+      // The same person: the session goes on with what the provider says now.
+      await this.#put(cookie, { ...answered, loggedInAt: current.loggedInAt, until: current.until })
+      return redirect(`${this.#cfg.prefix}/session`, headers)
+    }
+    if (cookie) {
+      await this.#drop(cookie)
+      this.#dropCookie(headers, this.#cookie('session'))
+    }
+    return this.#frame({ ended: true }, headers)
+  }
+
+  #frame = (data, headers) => framePage(this.#cfg.prefix, data, headers)
+
+  async #put(cookie, session) {
     await this.#store.put(storeKey('session', cookie), seal(cookie, session), session.until)
     if (session.sid) await this.#store.put(storeKey('sid', session.iss, session.sid), '1', session.until)
-    await this.#drop(this.#sessionCookie(request))
-    if (!(await this.#live(cookie))) return text(409, 'You were signed out meanwhile. Sign in again.', headers)
-    this.#setCookie(headers, this.#cookie('session'), cookie, this.#cfg.sessionLife)
-    const returnTo = Buffer.from(encoded, 'hex').toString()
-    return redirect(isLocal(returnTo) ? returnTo : '/', headers)
   }
 
   // Logout here and at the provider (RP-Initiated Logout 1.0, 2).
@@ -353,10 +394,6 @@ export class Kit {
     return new Response(stream, { headers })
   }
 
-  async liveScript() {
-    return new Response(LIVE_JS, { headers: { 'content-type': 'text/javascript; charset=utf-8', 'x-content-type-options': 'nosniff', 'cache-control': 'max-age=3600' } })
-  }
-
   // The one way by which the kit learns that a session has ended elsewhere.
   async #end(ending) {
     const key = endedKey(ending.iss, ending.sub, ending.sid)
@@ -421,49 +458,4 @@ const endedKey = (iss, sub, sid) => (sid ? storeKey('ended', 'sid', iss, sid) : 
 
 function publicUser({ iss, sub, sid, loggedInAt, until, claims, accessToken }) {
   return { iss, sub, sid, loggedInAt: new Date(loggedInAt), until: new Date(until), claims, accessToken }
-}
-
-function cookies(request) {
-  const all = {}
-  for (const pair of (request.headers.get('cookie') ?? '').split(';')) {
-    const at = pair.indexOf('=')
-    if (at > 0) all[pair.slice(0, at).trim()] = pair.slice(at + 1).trim()
-  }
-  return all
-}
-
-function text(status, body, headers) {
-  const all = new Headers(headers)
-  if (!all.has('cache-control')) all.set('cache-control', 'no-store')
-  all.set('content-type', 'text/plain; charset=utf-8')
-  all.set('x-content-type-options', 'nosniff')
-  return new Response(body, { status, headers: all })
-}
-
-function redirect(to, headers) {
-  const all = new Headers(headers)
-  all.set('location', to)
-  all.set('cache-control', 'no-store')
-  return new Response(null, { status: 303, headers: all })
-}
-
-function complete(config) {
-  const wrong = (field, what) => new TypeError(`@exeunt/rp: ${field} ${what}`)
-  for (const field of ['issuer', 'clientId', 'baseUrl']) if (!config[field]) throw wrong(field, 'is missing')
-  const base = new URL(config.baseUrl)
-  if (base.pathname !== '/' || base.search) throw wrong('baseUrl', 'must be scheme, host and port alone')
-  const algorithms = config.algorithms ?? ['RS256']
-  if (algorithms.some((alg) => !/^(RS|PS|ES)(256|384|512)$|^EdDSA$|^Ed25519$/.test(alg))) throw wrong('algorithms', 'must be asymmetric')
-  const afterLogout = config.afterLogout ?? '/'
-  if (!isLocal(afterLogout)) throw wrong('afterLogout', 'must be a path of this application')
-  const authMethod = config.authMethod ?? (config.clientSecret ? 'client_secret_basic' : 'none')
-  if (!['client_secret_basic', 'client_secret_post', 'none'].includes(authMethod)) throw wrong('authMethod', 'is unknown')
-  if (authMethod !== 'none' && !config.clientSecret) throw wrong('clientSecret', 'is missing')
-  const now = config.now ?? Date.now
-  return {
-    ...config, algorithms, afterLogout, authMethod, now, baseUrl: base.origin, secure: base.protocol === 'https:',
-    prefix: '/' + (config.prefix ?? '/auth').replace(/^\/+|\/+$/g, ''), scope: config.scope ?? 'openid profile email',
-    sessionLife: config.sessionLife ?? 43_200, store: config.store ?? new MemoryStore({ now }),
-    log: config.log ?? ((message, error) => console.warn(`@exeunt/rp: ${message}`, error?.message ?? '')),
-  }
 }

@@ -9,7 +9,7 @@ const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
 export async function startProvider() {
   const codes = new Map()
-  const op = { sub: 'alice', sid: 's-1', ends: [], requests: [], introspected: [], introspection: {}, events: [], down: false, bendToken: (claims) => claims, bendAnswer: () => {}, beforeToken: async () => {} }
+  const op = { sub: 'alice', sid: 's-1', ends: [], requests: [], checkSession: true, introspected: [], introspection: {}, events: [], down: false, bendToken: (claims) => claims, bendAnswer: () => {}, beforeToken: async () => {} }
   const server = createServer({ keepAliveTimeout: 0 }, async (req, res) => {
     const url = new URL(req.url, op.issuer)
     let body = ''
@@ -19,7 +19,7 @@ export async function startProvider() {
     const routes = {
       '/.well-known/openid-configuration': () => json({
         issuer: op.issuer, jwks_uri: `${op.issuer}/keys`, authorization_endpoint: `${op.issuer}/authorize`, token_endpoint: `${op.issuer}/token`,
-        introspection_endpoint: `${op.issuer}/introspect`, userinfo_endpoint: `${op.issuer}/userinfo`, end_session_endpoint: `${op.issuer}/end`, response_types_supported: ['code'],
+        introspection_endpoint: `${op.issuer}/introspect`, userinfo_endpoint: `${op.issuer}/userinfo`, end_session_endpoint: `${op.issuer}/end`, ...(op.checkSession && { check_session_iframe: `${op.issuer}/check` }), response_types_supported: ['code'],
         id_token_signing_alg_values_supported: ['RS256'], authorization_response_iss_parameter_supported: true,
       }),
       '/keys': async () => json({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k', use: 'sig', alg: 'RS256' }] }),
@@ -27,7 +27,7 @@ export async function startProvider() {
         const code = randomUUID()
         codes.set(code, url.searchParams)
         op.requests.push(url.searchParams)
-        const answer = new URLSearchParams({ code, state: url.searchParams.get('state'), iss: op.issuer })
+        const answer = new URLSearchParams({ code, state: url.searchParams.get('state'), iss: op.issuer, session_state: 'state.salt' })
         op.bendAnswer(answer)
         res.writeHead(303, { location: `${url.searchParams.get('redirect_uri')}?${answer}` }).end()
       },
