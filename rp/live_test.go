@@ -2,7 +2,9 @@ package rp_test
 
 import (
 	"bufio"
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -98,5 +100,48 @@ func TestLive(t *testing.T) {
 	alice.do("GET", app.URL+"/auth/live", http.Header{"Sec-Fetch-Site": {"cross-site"}}).want(t, 403, "")
 	if got := alice.want(app.URL+"/auth/live.js", 200, "EventSource"); !strings.HasPrefix(got.header.Get("Content-Type"), "text/javascript") {
 		t.Errorf("headers %v", got.header)
+	}
+}
+
+// atOnce does something when the first bytes of an answer are written.
+type atOnce struct {
+	*httptest.ResponseRecorder
+	do func()
+}
+
+func (w *atOnce) Write(b []byte) (int, error) {
+	if w.do != nil {
+		do := w.do
+		w.do = nil
+		do()
+	}
+	return w.ResponseRecorder.Write(b)
+}
+
+// A logout that comes while a tab is being opened is heard by it.
+func TestLiveEndsWhileItBegins(t *testing.T) {
+	o := newOpenProvider(t)
+	app := newApplication(t, o, nil)
+	alice := newBrowser(t)
+	alice.want(app.URL+"/page", 200, "alice")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, app.URL+"/auth/live", http.NoBody)
+	for _, c := range alice.client.Jar.Cookies(r.URL) {
+		r.AddCookie(c)
+	}
+	w := &atOnce{ResponseRecorder: httptest.NewRecorder(), do: func() { o.logoutToken(t, app, nil) }}
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		app.kit.Live(w, r)
+	}()
+	select {
+	case <-answered:
+	case <-ctx.Done():
+		t.Fatal("it waits for ever")
+	}
+	if !strings.Contains(w.Body.String(), "event: ended") {
+		t.Errorf("heard %q", w.Body)
 	}
 }

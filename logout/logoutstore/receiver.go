@@ -17,6 +17,10 @@ import (
 // under the first load must not be probed every two seconds.
 const calm = 10 * time.Minute
 
+// farthest is beyond any time that a node sets for a turn, a probe or the end of a turn: what lies further ahead was set by a clock that was
+// wrong, and nobody shall wait for it.
+const farthest = 6 * time.Hour
+
 type receiverRow struct {
 	Open      bool
 	ChangedAt *int64
@@ -25,6 +29,12 @@ type receiverRow struct {
 	TurnAt    *int64
 	BusyUntil int64
 }
+
+// busy reports whether a node has the turn.
+func (r receiverRow) busy(at time.Time) bool { return r.BusyUntil > database.Micros(at) && !far(r.BusyUntil, at) }
+
+// far reports whether a time cannot be meant.
+func far(micros int64, at time.Time) bool { return micros > database.Micros(at.Add(farthest)) }
 
 // lockReceiver returns a receiver's row, which it makes if there is none, and holds it until the transaction in ctx ends: whoever parks
 // something and whoever finds nothing parked must not pass each other.
@@ -93,7 +103,7 @@ func (s *Store) CloseBreaker(ctx context.Context, r logout.Receiver, at time.Tim
 		if err := s.updateReceiver(ctx, r, "open = FALSE, changed_at = ?, reason = ''", database.Micros(at)); err != nil {
 			return err
 		}
-		if row.TurnAt == nil || *row.TurnAt <= database.Micros(at) || row.BusyUntil > database.Micros(at) {
+		if row.TurnAt == nil || *row.TurnAt <= database.Micros(at) || row.busy(at) {
 			return nil
 		}
 		return s.setTurn(ctx, r, at, at)
@@ -124,12 +134,12 @@ func (s *Store) arm(ctx context.Context, at time.Time, receivers []logout.Receiv
 		if err != nil {
 			return err
 		}
-		busy := row.BusyUntil > database.Micros(at) // and will see what was parked when it ends its turn
-		if row.TurnAt != nil && (!soon || busy || *row.TurnAt <= database.Micros(at)) {
+		busy := row.busy(at) // and will see what was parked when it ends its turn
+		if row.TurnAt != nil && !far(*row.TurnAt, at) && (!soon || busy || *row.TurnAt <= database.Micros(at)) {
 			continue
 		}
 		turn := at
-		if probe := database.Time(row.ProbeAt); row.Open && !soon && probe.After(at) {
+		if probe := database.Time(row.ProbeAt); row.Open && !soon && probe.After(at) && !far(row.ProbeAt, at) {
 			turn = probe
 		}
 		if err := s.setTurn(ctx, r, turn, at); err != nil {
@@ -143,8 +153,8 @@ func (s *Store) arm(ctx context.Context, at time.Time, receivers []logout.Receiv
 func (s *Store) BeginTurn(ctx context.Context, r logout.Receiver, turnAt, at, until time.Time) (*logout.Turn, error) {
 	until = database.Time(database.Micros(until))
 	var rows []receiverRow
-	res := s.db.Writer(ctx).Raw("UPDATE logout_receivers SET busy_until = ? WHERE client_id = ? AND channel = ? AND turn_at = ? AND busy_until <= ? RETURNING open, failures",
-		database.Micros(until), r.ClientID, r.Channel, database.Micros(turnAt), database.Micros(at)).Scan(&rows)
+	res := s.db.Writer(ctx).Raw("UPDATE logout_receivers SET busy_until = ? WHERE client_id = ? AND channel = ? AND turn_at = ? AND (busy_until <= ? OR busy_until > ?) RETURNING open, failures",
+		database.Micros(until), r.ClientID, r.Channel, database.Micros(turnAt), database.Micros(at), database.Micros(at.Add(farthest))).Scan(&rows)
 	if res.Error != nil {
 		return nil, fmt.Errorf("logoutstore: taking a turn: %w", res.Error)
 	}
