@@ -55,6 +55,44 @@ func TestFetch_3_2_PagesOfClients(t *testing.T) {
 	}
 }
 
+// Fetch 3.2: with a user's token a page manages devices from an origin of the token's client; from another one nothing is done, and nothing can be
+// read. Who is no page says no origin.
+func TestFetch_3_2_Devices(t *testing.T) {
+	w := open(t)
+	shop := w.browser().firstSignOn("shop", "alice")
+	call := func(origin, method, path, body string) answer {
+		return w.program().with("Origin", origin, "Authorization", "Bearer "+shop.access).send(method, path, "application/json", body)
+	}
+	for _, origin := range []string{"https://wiki.example.com", "https://evil.example.com", "null", "https://shop.example.com:444", w.origin()} {
+		for _, c := range [][2]string{{http.MethodGet, ""}, {http.MethodPost, ""}, {http.MethodDelete, "/x"}} {
+			a := call(origin, c[0], "/api/devices"+c[1], `{"metadata": {"from": "`+origin+`"}}`).wantError(http.StatusForbidden, "origin_not_allowed")
+			if a.header.Get("Access-Control-Allow-Origin") != "" || a.header.Get("Vary") != "Origin" {
+				t.Errorf("%s from %s: %v", c[0], origin, a.header)
+			}
+		}
+	}
+	if a := w.program().with("Authorization", "Bearer "+shop.access).send(http.MethodPost, "/api/devices", "application/json", `{}`); a.status != 200 || !strings.Contains(a.body, `"metadata":{}`) {
+		t.Errorf("without an origin: %s", a)
+	}
+	const own = "https://shop.example.com"
+	for _, a := range []answer{
+		call(own, http.MethodPost, "/api/devices", `{}`).want(http.StatusOK),
+		call(own, http.MethodGet, "/api/devices", "").wantError(http.StatusForbidden, "insufficient_scope"),
+		call(own, http.MethodDelete, "/api/devices/x", "").wantError(http.StatusForbidden, "insufficient_scope"),
+	} {
+		if a.header.Get("Access-Control-Allow-Origin") != own || a.header.Get("Access-Control-Allow-Credentials") != "" || a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("from its own page: %s, %v", a, a.header)
+		}
+	}
+	for path, methods := range map[string]string{"/api/devices": "GET, POST", "/api/devices/x": "DELETE"} {
+		asked := w.program().with("Origin", own, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization").send(http.MethodOptions, path, "", "")
+		h := asked.want(http.StatusNoContent).header
+		if h.Get("Access-Control-Allow-Origin") != own || h.Get("Access-Control-Allow-Methods") != methods || h.Get("Access-Control-Allow-Headers") != "Authorization, Content-Type" {
+			t.Errorf("%s: %v", path, h)
+		}
+	}
+}
+
 // RP-Initiated Logout 4 and ours: every JWT of ours that is no ID token is refused where a page shows one; an expired one may ask, and get told
 // when its session ends, but ends nothing alone.
 func TestPage_IDTokens(t *testing.T) {

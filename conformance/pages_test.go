@@ -195,7 +195,6 @@ func (a *agent) firstSignOnIfNeeded() {
 func TestBCP_2_6_CORS(t *testing.T) {
 	w := open(t)
 	open := map[string]bool{
-		"/api/devices": true, "/api/devices/x": true,
 		"/.well-known/openid-configuration": true, "/keys": true, "/token": true, "/userinfo": true, "/revoke": true,
 	}
 	for _, e := range endpoints() {

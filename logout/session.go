@@ -63,8 +63,8 @@ type Sessions interface {
 	Lock(ctx context.Context, id string, at time.Time) (Session, error)
 
 	// Renew gives a live session a new cookie and authentication time after the same person has logged in again. Every SID stays.
-	// ErrNoSession when the session is not live at that time.
-	Renew(ctx context.Context, id string, secretHash []byte, at, idleUntil time.Time) error
+	// ErrNoSession when the session is not live at the given time.
+	Renew(ctx context.Context, id string, secretHash []byte, authTime, at, idleUntil time.Time) error
 
 	// Touch records activity of a live session; ErrNoSession when it is not: a lifetime that has passed is not revived.
 	Touch(ctx context.Context, id string, at, idleUntil time.Time) error

@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/exeunt-id/exeunt/database/databasetest"
+	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
@@ -227,5 +229,15 @@ func TestChangePassword(t *testing.T) {
 	}
 	if form("yet another one", chosen, chosen).want(429).header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
+	}
+
+	// Whoever proved who they are by a password that is not theirs any more comes too late.
+	op := w.provider.Operator()
+	stale, err := op.User(t.Context(), "alice")
+	must(t, err)
+	_, err = op.SetPassword(t.Context(), stale, "yet another one", logout.Actor{Kind: "admin"})
+	must(t, err)
+	if _, err := op.ChangePassword(t.Context(), stale, "mine again", "", logout.Actor{Kind: "user"}); !errors.Is(err, identity.ErrLoginFailed) {
+		t.Errorf("an old password changes the new one: %v", err)
 	}
 }

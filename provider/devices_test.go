@@ -75,7 +75,7 @@ func TestDeviceAPI(t *testing.T) {
 
 		a := w.devices(far.access, http.MethodPost, "", `{"metadata": {"push": "p-1"}, "device_id": "phone-1", "redirect_urls": {"logout_url": "https://shop.example.com/out"}, "new": 1}`)
 		got := a.want(http.StatusOK).json()
-		if got["device_id"] != "phone-1" || got["name"] != "Safari on iPhone" || got["current"] != true || a.header.Get("Access-Control-Allow-Origin") != "*" {
+		if got["device_id"] != "phone-1" || got["name"] != "Safari on iPhone" || got["current"] != true || a.header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("attached %s", a.body)
 		}
 		// A second time without some of it: that stays.
@@ -274,6 +274,42 @@ func TestDeviceLimits(t *testing.T) {
 		if left, err := w.provider.Operator().Devices(t.Context(), user); err != nil || len(left) != 1 || left[0].ID != id || left[0].SignedIn {
 			t.Errorf("left %+v, %v", left, err)
 		}
+	})
+}
+
+// An app that stays signed in beyond its session belongs to its device for as long as it does: it counts for the limit, keeps the device active,
+// and goes with it.
+func TestDeviceOutlivesSessions(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db, withDevices, withLimit(1, identity.DeviceRefuse), func(cfg *provider.Config) {
+			cfg.Retention, cfg.Devices.Inactivity = 24*time.Hour, 30*24*time.Hour
+		})
+		ctx, phone := t.Context(), w.browser()
+		app := phone.firstSignOn("shop", "alice", "scope", "openid offline_access")
+		w.browser().firstSignOn("shop", "bob")
+		for range 4 {
+			w.clock.Advance(20 * 24 * time.Hour)
+			app = w.refresh("shop", app.refresh).tokens()
+			must(t, w.provider.Sweep(ctx))
+			must(t, w.provider.Clean(ctx))
+		}
+		var sessions int
+		must(t, db.Reader(ctx).Raw("SELECT COUNT(*) FROM logout_sessions").Scan(&sessions).Error)
+		if sessions != 1 {
+			t.Errorf("%d sessions are kept, want the one that a grant outlives", sessions)
+		}
+		another := w.browser()
+		another.logIn(another.get("/login", nil), "alice").want(http.StatusForbidden)
+		alice, err := w.provider.Operator().User(ctx, "alice")
+		must(t, err)
+		devices, err := w.provider.Operator().Devices(ctx, alice)
+		must(t, err)
+		if len(devices) != 1 || !devices[0].SignedIn {
+			t.Fatalf("devices %+v", devices)
+		}
+		_, err = w.provider.Operator().DetachDevice(ctx, devices[0].ID, logout.Actor{Kind: "admin"})
+		must(t, err)
+		w.refresh("shop", app.refresh).wantError(http.StatusBadRequest, "invalid_grant")
 	})
 }
 

@@ -88,6 +88,22 @@ func TestDeviceSignals(t *testing.T) {
 	}
 }
 
+// Whoever has the password but looks like a stranger is refused, and not asked which of the person's devices, in which places, shall leave.
+func TestDeviceSignalBeforeLimit(t *testing.T) {
+	w := newWorld(t, databasetest.Open(t, databasetest.SQLiteURL(t)), func(cfg *provider.Config) {
+		cfg.TrustedProxies, cfg.Places = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, places{}
+		cfg.Devices = identity.DeviceRules{
+			Limit: identity.DeviceLimit{Devices: 1, Policy: identity.DeviceAsk}, TravelSpeed: 1000, RefuseOn: []identity.DeviceSignal{identity.SignalImpossibleTravel},
+		}
+	})
+	w.browser().with("X-Forwarded-For", "192.0.2.1").firstSignOn("shop", "alice")
+	tokyo := w.browser().with("X-Forwarded-For", "198.51.100.1")
+	page := tokyo.logIn(tokyo.get("/login", nil), "alice").wantPage(http.StatusForbidden, "This sign-in was refused")
+	if strings.Contains(page.body, "Oxford") || deviceInputs.MatchString(page.body) {
+		t.Errorf("a stranger sees %s", page.body)
+	}
+}
+
 // An app with a limit of its own: a device is detached from that app alone.
 func TestAppDeviceLimit(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {

@@ -19,3 +19,6 @@ func (p *Provider) Operator() *Operator { return p.operator }
 
 // Sweep does at once what runs in the background.
 func (p *Provider) Sweep(ctx context.Context) error { return p.sweep(ctx) }
+
+// Clean does at once what deletes what nobody needs any more.
+func (p *Provider) Clean(ctx context.Context) error { return p.clean(ctx) }

@@ -108,6 +108,12 @@ func TestFrontchannelLogout(t *testing.T) {
 		others := alice.get("/account/end", url.Values{"scope": {"others"}}).wantWords("The shop and The mail will be told.")
 		alice.submit(others, nil).wantWords("One session has ended", "not", "Logging you out")
 	})
+	t.Run("this device", func(t *testing.T) {
+		alice := w.browser()
+		_, frames := signIn(alice)
+		page := alice.get(alice.get("/account", nil).link(`Remove<span class="unseen">: Unknown device</span>`), nil).wantWords("The shop, The wiki and The mail will be told.")
+		alice.submit(page, nil).wantFrames("/logged_out", frames...)
+	})
 	t.Run("everywhere", func(t *testing.T) {
 		alice, phone := w.browser(), w.browser()
 		_, frames := signIn(alice)

@@ -30,7 +30,7 @@ func (o *Operator) DetachDevice(ctx context.Context, id string, actor logout.Act
 	if err != nil {
 		return nil, err
 	}
-	out, err := o.devices.Detach(ctx, d.Subject, d.ID, actor, "")
+	out, err := o.devices.Detach(ctx, logout.Request{Actor: actor, Target: logout.Target{Subject: d.Subject, DeviceID: d.ID}})
 	if err != nil {
 		return nil, fmt.Errorf("device %q: %w", id, err)
 	}

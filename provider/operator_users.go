@@ -86,19 +86,29 @@ func (o *Operator) CreateUser(ctx context.Context, u User) (identity.User, error
 // SetPassword changes a user's password and, in the same transaction, ends their sessions and revokes their offline grants: whoever
 // knew the old one is out.
 func (o *Operator) SetPassword(ctx context.Context, user identity.User, password string, actor logout.Actor) (*logout.Outcome, error) {
-	return o.ChangePassword(ctx, user, password, "", actor)
+	return o.replacePassword(ctx, user, password, "", actor, o.store.Users.ChangePassword)
 }
 
-// ChangePassword is SetPassword for a person who does it in a session of theirs: that one, and the offline grants that came of it, live on.
-// identity.ErrPasswordTooLong.
+// ChangePassword is SetPassword for a person who does it in a session of theirs: that one, and the offline grants that came of it, live on. user is
+// who proved to be them. identity.ErrLoginFailed when they have been disabled or given another password since: of two who knew the old one, the
+// second must not take the account back. identity.ErrPasswordTooLong.
 func (o *Operator) ChangePassword(ctx context.Context, user identity.User, password, sessionID string, actor logout.Actor) (*logout.Outcome, error) {
+	return o.replacePassword(ctx, user, password, sessionID, actor, func(ctx context.Context, id, hash string) error {
+		if err := o.store.Users.Lock(ctx, user); err != nil {
+			return err
+		}
+		return o.store.Users.ChangePassword(ctx, id, hash)
+	})
+}
+
+func (o *Operator) replacePassword(ctx context.Context, user identity.User, password, sessionID string, actor logout.Actor, replace func(ctx context.Context, id, hash string) error) (*logout.Outcome, error) {
 	hash, err := o.passwords.Hash(ctx, password)
 	if err != nil {
 		return nil, err
 	}
 	target := logout.Target{Subject: user.ID, ExceptSessionID: sessionID}
 	return o.endWith(ctx, audit.KindUserPasswordChanged, user, logout.Request{Cause: logout.CausePasswordChanged, Actor: actor, Target: target}, func(ctx context.Context) error {
-		if err := o.store.Users.ChangePassword(ctx, user.ID, hash); err != nil {
+		if err := replace(ctx, user.ID, hash); err != nil {
 			return err
 		}
 		return o.engine.Announce(ctx, logout.Event{Type: logout.EventUserPasswordChanged, Subject: user.ID, Data: map[string]any{"by": actor.Kind}})

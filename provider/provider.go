@@ -232,7 +232,8 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
 	}
 	e.devices = &protocol.Devices{
-		Settings: settings, Grants: p.store.Grants, Clients: p.store.Clients, Sessions: p.sessions, Store: p.store.Devices, Registry: p.operator.devices,
+		Settings: settings, Grants: p.store.Grants, Clients: p.store.Clients, Origins: p.store.Clients, Sessions: p.sessions, Store: p.store.Devices,
+		Registry: p.operator.devices,
 	}
 	e.deliveries = &protocol.Deliveries{Settings: settings, Events: e.events, Ledger: p.sessions, Engine: recorded}
 	e.revocation = &protocol.GlobalRevocation{

@@ -22,16 +22,17 @@ func (p *Provider) routes(e *endpoints) *echo.Echo {
 	open(r, protocol.PathToken, e.token.Post, post)
 	open(r, protocol.PathUserinfo, e.userinfo.Handle, get, post)
 	open(r, protocol.PathRevoke, e.revoke.Post, post)
-	r.POST(protocol.PathDevices, e.devices.Attach, anyOrigin)
-	r.GET(protocol.PathDevices, e.devices.List, anyOrigin)
-	r.OPTIONS(protocol.PathDevices, preflight([]string{get, post}))
-	open(r, protocol.PathDevices+"/:id", e.devices.Detach, http.MethodDelete)
 
 	// For applications to embed.
 	r.Match([]string{get, head}, protocol.PathCheckSession, e.check.Get)
 
 	// For applications' pages, each client's for its own origins.
 	e.pages.routes(r)
+	r.POST(protocol.PathDevices, e.devices.Attach)
+	r.GET(protocol.PathDevices, e.devices.List)
+	r.OPTIONS(protocol.PathDevices, e.devices.Preflight(get+", "+post))
+	r.DELETE(protocol.PathDevices+"/:id", e.devices.Detach)
+	r.OPTIONS(protocol.PathDevices+"/:id", e.devices.Preflight(http.MethodDelete))
 
 	// For applications' servers and for apps.
 	r.POST(protocol.PathIntrospect, e.introspect.Post)

@@ -164,7 +164,7 @@ func (p *Provider) clean(ctx context.Context) error {
 		p.store.Tickets.Sweep(ctx, now), p.store.Presence.Sweep(ctx, now), p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)), p.streams.Sweep(ctx, now.Add(-keepClosed)))
 	if p.cfg.Retention > 0 {
 		old := now.Add(-p.cfg.Retention)
-		err = errors.Join(err, p.sessions.Purge(ctx, old), p.store.SweepFormerClients(ctx, old), p.store.Devices.Sweep(ctx, old, now.Add(-browser.DeviceLifetime)))
+		err = errors.Join(err, p.sessions.Purge(ctx, old, p.store.Grants.Outliving), p.store.SweepFormerClients(ctx, old), p.store.Devices.Sweep(ctx, old, now.Add(-browser.DeviceLifetime)))
 	}
 	err = errors.Join(err, p.store.Mails.Sweep(ctx, now.Add(-keepMails)))
 	if p.cfg.AuditRetention > 0 {

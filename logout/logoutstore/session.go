@@ -120,10 +120,10 @@ func (s *Store) Lock(ctx context.Context, id string, at time.Time) (logout.Sessi
 }
 
 // Renew implements logout.Sessions.
-func (s *Store) Renew(ctx context.Context, id string, secretHash []byte, at, idleUntil time.Time) error {
+func (s *Store) Renew(ctx context.Context, id string, secretHash []byte, authTime, at, idleUntil time.Time) error {
 	now := database.Micros(at)
 	res := s.db.Writer(ctx).Exec("UPDATE logout_sessions SET secret_hash = ?, auth_time = ?, seen_at = ?, idle_until = ? WHERE "+live,
-		secretHash, now, now, database.Micros(idleUntil), id, now, now)
+		secretHash, database.Micros(authTime), now, database.Micros(idleUntil), id, now, now)
 	return one(res, logout.ErrNoSession)
 }
 

@@ -136,20 +136,20 @@ func testSession(t *testing.T, s Opened) {
 	}
 	hash := sha256.Sum256([]byte("another cookie"))
 	later := epoch.Add(time.Minute)
-	must(t, s.Store.Renew(t.Context(), want.ID, hash[:], later, later.Add(time.Hour)))
+	must(t, s.Store.Renew(t.Context(), want.ID, hash[:], later.Add(-time.Second), later, later.Add(time.Hour)))
 	if _, err := s.Store.FindBySecret(t.Context(), want.SecretHash); !errors.Is(err, logout.ErrNoSession) {
 		t.Errorf("the old cookie still finds the session: %v", err)
 	}
 	got, err = s.Store.FindBySecret(t.Context(), hash[:])
 	must(t, err)
-	if got.ID != want.ID || !got.AuthTime.Equal(later) {
+	if got.ID != want.ID || !got.AuthTime.Equal(later.Add(-time.Second)) || !got.SeenAt.Equal(later) {
 		t.Errorf("after Renew = %+v", got)
 	}
 	lapsed := got.IdleUntil
 	if err := s.Store.Touch(t.Context(), want.ID, lapsed, lapsed.Add(time.Hour)); !errors.Is(err, logout.ErrNoSession) {
 		t.Errorf("Touch revives a session whose idle lifetime has passed: %v", err)
 	}
-	if err := s.Store.Renew(t.Context(), want.ID, hash[:], lapsed, lapsed.Add(time.Hour)); !errors.Is(err, logout.ErrNoSession) {
+	if err := s.Store.Renew(t.Context(), want.ID, hash[:], lapsed, lapsed, lapsed.Add(time.Hour)); !errors.Is(err, logout.ErrNoSession) {
 		t.Errorf("Renew revives a session whose idle lifetime has passed: %v", err)
 	}
 	for _, empty := range [][]byte{nil, {}} {

@@ -13,19 +13,19 @@ import (
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
-// Detach detaches a person's device: its sessions end, its apps are told. initiator is the client_id of the app that asked for it; empty for none.
-// identity.ErrNoDevice when the person has no such device that is attached.
-func (r *Registry) Detach(ctx context.Context, subject, id string, actor logout.Actor, initiator string) (*logout.Outcome, error) {
+// Detach detaches the device that a request's target names, with its person: its sessions end, its apps are told. The cause is
+// logout.CauseDeviceDetached whatever the request says. identity.ErrNoDevice when the person has no such device that is attached.
+func (r *Registry) Detach(ctx context.Context, req logout.Request) (*logout.Outcome, error) {
 	var out *logout.Outcome
 	err := r.Tx.Tx(ctx, func(ctx context.Context) error {
-		if err := r.Store.Hold(ctx, subject); err != nil {
+		if err := r.Store.Hold(ctx, req.Target.Subject); err != nil {
 			return err
 		}
-		d, err := r.Store.Find(ctx, subject, id)
+		d, err := r.Store.Find(ctx, req.Target.Subject, req.Target.DeviceID)
 		if err != nil {
 			return err
 		}
-		out, err = r.detach(ctx, d, actor, initiator)
+		out, err = r.detach(ctx, d, req)
 		return err
 	})
 	return out, err
@@ -36,17 +36,18 @@ func (r *Registry) Detach(ctx context.Context, subject, id string, actor logout.
 //  1. Mark the device; of concurrent calls one does, the others get identity.ErrNoDevice.
 //  2. End its sessions, and the offline grants that came of them. The apps that took part are told by that.
 //  3. Tell the other apps that had attached something to it.
-func (r *Registry) detach(ctx context.Context, d identity.Device, actor logout.Actor, initiator string) (*logout.Outcome, error) {
+//
+// req says who does it: Actor, InitiatorClientID, BrowserSessionID.
+func (r *Registry) detach(ctx context.Context, d identity.Device, req logout.Request) (*logout.Outcome, error) {
 	now := r.Now().UTC()
 	if err := r.Store.Detach(ctx, d.Subject, d.ID, now); err != nil {
 		return nil, err
 	}
-	if err := r.Audit.Record(ctx, audit.Device(audit.KindDeviceDetached, actor, d.Subject, initiator, d.ID, d.Name)); err != nil {
+	if err := r.Audit.Record(ctx, audit.Device(audit.KindDeviceDetached, req.Actor, d.Subject, req.InitiatorClientID, d.ID, d.Name)); err != nil {
 		return nil, err
 	}
-	out, err := r.Engine.End(ctx, logout.Request{
-		Cause: logout.CauseDeviceDetached, Actor: actor, InitiatorClientID: initiator, Target: logout.Target{Subject: d.Subject, DeviceID: d.ID},
-	})
+	req.Cause, req.Target = logout.CauseDeviceDetached, logout.Target{Subject: d.Subject, DeviceID: d.ID}
+	out, err := r.Engine.End(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +172,7 @@ func (r *Registry) detachInactive(ctx context.Context, d identity.Device, since 
 		if !d.DetachedAt.IsZero() || d.Excluded || !d.SeenAt.Before(since) {
 			return nil
 		}
-		_, err = r.detach(ctx, d, logout.Actor{Kind: "system"}, "")
+		_, err = r.detach(ctx, d, logout.Request{Actor: logout.Actor{Kind: "system"}})
 		done = err == nil
 		return err
 	})

@@ -121,8 +121,8 @@ func (r *Refusal) Error() string {
 // Attach gives a login its device, in the login's transaction, before that takes the session that it may renew:
 //
 //  1. Hold the person's devices, and recognise the browser.
-//  2. A limit that is exceeded: by its policy go on, detach the oldest or the chosen one, or refuse. The device's own session counts as itself.
-//  3. Signals that refuse, refuse.
+//  2. Signals that refuse, refuse. That comes first: whoever looks like a stranger must not be shown the person's devices.
+//  3. A limit that is exceeded: by its policy go on, detach the oldest or the chosen one, or refuse. The device's own session counts as itself.
 //  4. Attach; announce and record what was raised.
 //
 // Errors: *Refusal, and then the transaction must not commit; see Refused. Those of store and engine.
@@ -151,14 +151,17 @@ func (r *Registry) Attach(ctx context.Context, a Arrival) (identity.Device, erro
 	if err != nil {
 		return identity.Device{}, err
 	}
-	if limit, over := r.exceeding(a, arriving, attached); len(over) > 0 {
+	limit, over := r.exceeding(a, arriving, attached)
+	if len(over) > 0 {
 		raised = append(raised, identity.SignalTooManyDevices)
-		if err := r.makeRoom(ctx, a, limit, over, raised); err != nil {
-			return identity.Device{}, err
-		}
 	}
 	if slices.ContainsFunc(raised, func(s identity.DeviceSignal) bool { return slices.Contains(r.Rules.RefuseOn, s) }) {
 		return identity.Device{}, &Refusal{Signals: raised, arrival: a}
+	}
+	if len(over) > 0 {
+		if err := r.makeRoom(ctx, a, limit, over, raised); err != nil {
+			return identity.Device{}, err
+		}
 	}
 	device, err := r.Store.Attach(ctx, arriving, a.SecretHash)
 	if err != nil {
@@ -193,7 +196,7 @@ func (r *Registry) exceeding(a Arrival, arriving identity.Device, attached []ide
 	return limit, limit.Exceeding(attached, arriving.ID, a.SessionDevice)
 }
 
-// makeRoom is step 2 of Attach.
+// makeRoom is step 3 of Attach.
 func (r *Registry) makeRoom(ctx context.Context, a Arrival, limit identity.DeviceLimit, over []identity.Device, raised []identity.DeviceSignal) error {
 	refusal := &Refusal{Limit: limit, Devices: over, Signals: raised, arrival: a}
 	var leave []identity.Device
@@ -221,7 +224,7 @@ func (r *Registry) makeRoom(ctx context.Context, a Arrival, limit identity.Devic
 		}
 	}
 	for _, d := range leave {
-		if _, err := r.detach(ctx, d, a.actor(), ""); err != nil {
+		if _, err := r.detach(ctx, d, logout.Request{Actor: a.actor()}); err != nil {
 			return err
 		}
 	}

@@ -29,7 +29,7 @@ type deviceReader interface {
 // deviceRegistry attaches and detaches; *device.Registry does.
 type deviceRegistry interface {
 	AttachApp(ctx context.Context, a device.AppAttachment) (identity.Device, identity.Attachment, error)
-	Detach(ctx context.Context, subject, id string, actor logout.Actor, initiator string) (*logout.Outcome, error)
+	Detach(ctx context.Context, req logout.Request) (*logout.Outcome, error)
 	Refused(ctx context.Context, refusal *device.Refusal) error
 }
 
@@ -39,10 +39,13 @@ type deviceRegistry interface {
 //     after the logout.
 //  2. Listing needs the scope devices.read, detaching devices.detach (403). Attaching to the device that the session is on needs none.
 //  3. An app sees what it has attached itself, and no other app's.
+//
+// A page may call them from an origin of the token's client, and from no other (403). Servers and native apps say no origin.
 type Devices struct {
 	Settings
 	Grants   tokenReader
 	Clients  identity.Clients
+	Origins  Origins
 	Sessions sessionFinder
 	Store    deviceReader
 	Registry deviceRegistry
@@ -83,21 +86,18 @@ func newDeviceView(d identity.Device, a identity.Attachment, current string) dev
 	return v
 }
 
+// Preflight answers the question that a browser asks before a page calls by one of these methods (Fetch, 4.8).
+func (h *Devices) Preflight(methods string) echo.HandlerFunc {
+	return preflight(h.Origins, methods, echo.HeaderAuthorization+", "+echo.HeaderContentType, false)
+}
+
 // Attach answers POST /api/devices: the device that the session is on, with what the app has attached to it now.
 func (h *Devices) Attach(c echo.Context) error {
-	noStore(c)
-	state, err := h.token(c, "")
+	state, client, err := h.token(c, "")
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	client, err := h.Clients.Client(ctx, state.Grant.ClientID)
-	if errors.Is(err, identity.ErrNoClient) {
-		return h.refuseToken(c)
-	}
-	if err != nil {
-		return unavailable(err)
-	}
 	body, err := readAttachment(c, client)
 	if err != nil {
 		return err
@@ -128,8 +128,7 @@ type devicesAnswer struct {
 
 // List answers GET /api/devices: the devices that are attached to the user.
 func (h *Devices) List(c echo.Context) error {
-	noStore(c)
-	state, err := h.token(c, identity.ScopeDevicesRead)
+	state, _, err := h.token(c, identity.ScopeDevicesRead)
 	if err != nil {
 		return err
 	}
@@ -156,8 +155,7 @@ func (h *Devices) List(c echo.Context) error {
 // Detach answers DELETE /api/devices/{id}: 204 when the device was detached, 404 when the user has none of that id. Another device than the
 // session's own is detached only by somebody who has just logged in.
 func (h *Devices) Detach(c echo.Context) error {
-	noStore(c)
-	state, err := h.token(c, identity.ScopeDevicesDetach)
+	state, _, err := h.token(c, identity.ScopeDevicesDetach)
 	if err != nil {
 		return err
 	}
@@ -175,7 +173,9 @@ func (h *Devices) Detach(c echo.Context) error {
 	}
 	actor := signout.ClientActor(c, state.Grant.ClientID)
 	actor.Kind, actor.ID = "user", state.Grant.Subject
-	_, err = h.Registry.Detach(context.WithoutCancel(ctx), state.Grant.Subject, id, actor, state.Grant.ClientID)
+	_, err = h.Registry.Detach(context.WithoutCancel(ctx), logout.Request{
+		Actor: actor, InitiatorClientID: state.Grant.ClientID, Target: logout.Target{Subject: state.Grant.Subject, DeviceID: id},
+	})
 	switch {
 	case errors.Is(err, identity.ErrNoDevice):
 		return notThere("device")
@@ -185,25 +185,40 @@ func (h *Devices) Detach(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-// token is steps 1 and 2. Without a scope none is needed.
-func (h *Devices) token(c echo.Context, scope string) (identity.TokenState, error) {
+// token is steps 1 and 2, and whose page calls. Without a scope none is needed.
+func (h *Devices) token(c echo.Context, scope string) (identity.TokenState, identity.Client, error) {
+	noStore(c)
+	c.Response().Header().Add(echo.HeaderVary, echo.HeaderOrigin)
 	token, ok := bearer(c)
 	if !ok {
-		return identity.TokenState{}, h.challenge(c)
+		return identity.TokenState{}, identity.Client{}, h.challenge(c)
 	}
-	state, err := h.Grants.Token(c.Request().Context(), browser.Hash(token))
+	ctx := c.Request().Context()
+	state, err := h.Grants.Token(ctx, browser.Hash(token))
+	if errors.Is(err, identity.ErrNoToken) {
+		return state, identity.Client{}, h.refuseToken(c)
+	}
+	if err != nil {
+		return state, identity.Client{}, unavailable(err)
+	}
+	client, err := h.Clients.Client(ctx, state.Grant.ClientID)
+	switch {
+	case errors.Is(err, identity.ErrNoClient):
+		return state, client, h.refuseToken(c)
+	case err != nil:
+		return state, client, unavailable(err)
+	}
+	if err := admitOrigin(c, client, false); err != nil {
+		return state, client, err
+	}
 	now := h.Now()
 	switch {
-	case errors.Is(err, identity.ErrNoToken):
-		return state, h.refuseToken(c)
-	case err != nil:
-		return state, unavailable(err)
 	case state.Token.Kind != identity.KindAccess, state.Grant.OfClient(), !state.Live(now), !state.SessionLive(now), state.ParticipationEnded:
-		return state, h.refuseToken(c)
+		return state, client, h.refuseToken(c)
 	case scope != "" && !slices.Contains(state.Token.Scopes, scope):
-		return state, h.refuseScope(c, scope)
+		return state, client, h.refuseScope(c, scope)
 	}
-	return state, nil
+	return state, client, nil
 }
 
 // current returns the device that the token's session is on; empty for none.

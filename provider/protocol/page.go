@@ -48,36 +48,55 @@ type pageRequest struct {
 // maxOrigin is the length of the longest origin: a host name has at most 253 characters.
 const maxOrigin = 300
 
-// Preflight answers the question that a browser asks before such a call (Fetch, 4.8). It names no client, so every client's origins are
-// admitted here; the call itself is for those of its own. credentials says that the call may carry cookies.
+// Preflight answers the question that a browser asks before such a call (Fetch, 4.8). credentials says that the call may carry cookies.
 func (p *Page) Preflight(credentials bool) echo.HandlerFunc {
+	return preflight(p.Origins, http.MethodPost, echo.HeaderContentType, credentials)
+}
+
+// preflight answers for calls with these methods and headers. It names no client, so every client's origins are admitted here; the call itself is
+// for those of its own.
+func preflight(origins Origins, methods, headers string, credentials bool) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
-		h.Set(echo.HeaderAllow, http.MethodPost+", "+http.MethodOptions)
+		h.Set(echo.HeaderAllow, methods+", "+http.MethodOptions)
 		h.Add(echo.HeaderVary, echo.HeaderOrigin)
 		origin := c.Request().Header.Get(echo.HeaderOrigin)
 		if origin == "" || len(origin) > maxOrigin {
 			return c.NoContent(http.StatusNoContent)
 		}
-		known, err := p.Origins.KnowsOrigin(c.Request().Context(), origin)
+		known, err := origins.KnowsOrigin(c.Request().Context(), origin)
 		if err != nil {
 			return unavailable(err)
 		}
 		if known {
 			admit(c, origin, credentials)
-			h.Set(echo.HeaderAccessControlAllowMethods, http.MethodPost)
-			h.Set(echo.HeaderAccessControlAllowHeaders, echo.HeaderContentType)
+			h.Set(echo.HeaderAccessControlAllowMethods, methods)
+			h.Set(echo.HeaderAccessControlAllowHeaders, headers)
 			h.Set(echo.HeaderAccessControlMaxAge, "3600")
 		}
 		return c.NoContent(http.StatusNoContent)
 	}
 }
 
+// admitOrigin lets the page that calls read the answer, if its origin is one of the client's; origin_not_allowed otherwise. Whoever says no
+// origin is no page.
+func admitOrigin(c echo.Context, client identity.Client, credentials bool) error {
+	origin := c.Request().Header.Get(echo.HeaderOrigin)
+	switch {
+	case origin == "":
+		return nil
+	case !slices.Contains(client.Origins(), origin):
+		return originRefused()
+	}
+	admit(c, origin, credentials)
+	return nil
+}
+
 // admit lets a page of an origin that has been checked read the answer.
 func admit(c echo.Context, origin string, credentials bool) {
 	h := c.Response().Header()
 	h.Set(echo.HeaderAccessControlAllowOrigin, origin)
-	h.Set(echo.HeaderAccessControlExposeHeaders, echo.HeaderRetryAfter)
+	h.Set(echo.HeaderAccessControlExposeHeaders, echo.HeaderRetryAfter+", "+echo.HeaderWWWAuthenticate)
 	if credentials {
 		h.Set(echo.HeaderAccessControlAllowCredentials, "true")
 	}
@@ -106,13 +125,9 @@ func (p *Page) read(c echo.Context, credentials bool) (pageRequest, error) {
 		return request, invalidRequest("There is no such client.")
 	case err != nil:
 		return request, unavailable(err)
-	case request.origin != "" && !slices.Contains(request.client.Origins(), request.origin):
-		return request, originRefused()
-	case request.origin != "":
-		admit(c, request.origin, credentials)
 	}
-	if idToken == "" {
-		return request, nil
+	if err := admitOrigin(c, request.client, credentials); err != nil || idToken == "" {
+		return request, err
 	}
 	return request, p.identify(r.Context(), &request, idToken)
 }

@@ -63,12 +63,17 @@ func (d *Devices) AttachmentsBy(ctx context.Context, subject, clientID string) (
 }
 
 // Merge makes one device of two of the same person: what recognised the first, its cookie and what apps have attached to it, belongs to the second,
-// which is attached by that. The first is no more.
+// which is attached by that. Of what one app has attached to both the later stays. The first device is no more.
 func (d *Devices) Merge(ctx context.Context, from, to string) error {
 	return d.db.Tx(ctx, func(ctx context.Context) error {
 		var secret []byte
 		err := row(d.db.Writer(ctx).Raw(`SELECT secret_hash FROM devices WHERE id = ?`, from), "reading a device's secret", identity.ErrNoDevice, &secret)
 		if err != nil {
+			return err
+		}
+		if _, err := exec(d.db.Writer(ctx), "forgetting what was attached to a device", `DELETE FROM device_attachments WHERE device_id = ?
+			AND EXISTS (SELECT 1 FROM device_attachments later WHERE later.device_id = ? AND later.client_id = device_attachments.client_id
+				AND later.attached_at > device_attachments.attached_at)`, to, from); err != nil {
 			return err
 		}
 		if _, err := exec(d.db.Writer(ctx), "moving what is attached to a device", `UPDATE device_attachments SET device_id = ? WHERE device_id = ?

@@ -133,23 +133,63 @@ func (d *Devices) CreatedSince(ctx context.Context, subject string, since time.T
 	return n, err
 }
 
-// Inactive returns up to limit devices, by id and after the given one, that are attached, not excluded, and were not seen since a time.
+// Inactive returns up to limit devices, by id and after the given one, that are attached, not excluded, and were not seen since a time. An app that
+// outlived its session and has got a new token since is seen.
 func (d *Devices) Inactive(ctx context.Context, since time.Time, after string, limit int) ([]identity.Device, error) {
 	cut := database.Micros(since)
 	return d.list(ctx, `d.detached_at IS NULL AND d.seen_at < ? AND NOT d.exempt AND d.id > ?
-		AND NOT EXISTS (SELECT 1 FROM logout_sessions s WHERE s.device_id = d.id AND s.device_id <> '' AND s.seen_at >= ?) ORDER BY d.id LIMIT ?`,
-		cut, after, cut, limit)
+		AND NOT EXISTS (SELECT 1 FROM logout_sessions s WHERE s.device_id = d.id AND s.device_id <> '' AND s.seen_at >= ?)
+		AND NOT EXISTS (SELECT 1 FROM logout_sessions s JOIN grants g ON g.session_id = s.id JOIN tokens t ON t.grant_id = g.id
+			WHERE s.device_id = d.id AND s.device_id <> '' AND g.offline AND g.revoked_at IS NULL AND t.issued_at >= ?) ORDER BY d.id LIMIT ?`,
+		cut, after, cut, cut, limit)
 }
 
-// Sweep deletes the devices that were detached before a time, and those that were attached last before another one and of which no session
-// is kept: no browser has their cookie any more.
+// maxSignedOut is how many devices of one person are remembered on which nobody is signed in and to which no app has attached anything.
+const maxSignedOut = 100
+
+// Sweep deletes the devices that were detached before a time, those that were attached last before another one and of which no session
+// is kept: no browser has their cookie any more; and of one person those beyond maxSignedOut that were attached longest ago: what logs in by a
+// script, and throws its cookie away, is a new device each time.
 func (d *Devices) Sweep(ctx context.Context, before, lost time.Time) error {
 	if _, err := exec(d.db.Writer(ctx), "sweeping devices", `DELETE FROM devices WHERE detached_at < ?`, database.Micros(before)); err != nil {
 		return err
 	}
 	_, err := exec(d.db.Writer(ctx), "sweeping lost devices", `DELETE FROM devices WHERE detached_at IS NULL AND seen_at < ?
 		AND NOT EXISTS (SELECT 1 FROM logout_sessions s WHERE s.device_id = devices.id AND s.device_id <> '')`, database.Micros(lost))
+	if err != nil {
+		return err
+	}
+	var crowded []string
+	query := d.db.Reader(ctx).Raw(`SELECT subject FROM devices GROUP BY subject HAVING COUNT(*) > ?`, maxSignedOut)
+	err = rows(query, "finding people with many devices", func(r *sql.Rows) error {
+		var subject string
+		err := r.Scan(&subject)
+		crowded = append(crowded, subject)
+		return err
+	})
+	for _, subject := range crowded {
+		if err == nil {
+			err = d.thin(ctx, subject)
+		}
+	}
 	return err
+}
+
+// thin deletes the devices of one person beyond maxSignedOut. It holds them, so that nobody logs in on one of them meanwhile.
+func (d *Devices) thin(ctx context.Context, subject string) error {
+	return d.db.Tx(ctx, func(ctx context.Context) error {
+		if err := d.Hold(ctx, subject); err != nil {
+			return err
+		}
+		_, err := exec(d.db.Writer(ctx), "thinning devices", `DELETE FROM devices WHERE id IN (SELECT d.id FROM devices d
+			WHERE d.subject = ? AND d.detached_at IS NULL AND NOT d.exempt
+				AND NOT EXISTS (SELECT 1 FROM device_attachments a WHERE a.device_id = d.id)
+				AND NOT EXISTS (SELECT 1 FROM logout_sessions s WHERE s.device_id = d.id AND s.device_id <> '' AND s.ended_at IS NULL)
+				AND NOT EXISTS (SELECT 1 FROM logout_sessions s JOIN grants g ON g.session_id = s.id
+					WHERE s.device_id = d.id AND s.device_id <> '' AND g.offline AND g.revoked_at IS NULL)
+			ORDER BY d.seen_at DESC, d.id DESC LIMIT 10000 OFFSET ?)`, subject, maxSignedOut)
+		return err
+	})
 }
 
 func (d *Devices) one(ctx context.Context, where string, args ...any) (identity.Device, error) {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -126,6 +127,61 @@ func TestDeviceAttachments(t *testing.T) {
 		}
 		if _, err := f.Devices.Find(ctx, "alice", fresh.ID); !errors.Is(err, identity.ErrNoDevice) {
 			t.Errorf("the merged device: %v", err)
+		}
+	})
+}
+
+// What one app has attached to two devices that become one: the later word counts.
+func TestMergedAttachments(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		old, fresh := f.device(t, "alice", "old"), f.device(t, "alice", "new")
+		put := func(device identity.Device, client, own string) {
+			t.Helper()
+			f.advance(time.Minute)
+			must(t, f.Devices.PutAttachment(ctx, identity.Attachment{
+				DeviceID: device.ID, ClientID: client, Subject: "alice", OwnID: own, Metadata: json.RawMessage(`{}`), AttachedAt: f.now(),
+			}))
+		}
+		put(fresh, "wiki", "before")
+		put(old, "shop", "installed")
+		put(old, "wiki", "after")
+		put(fresh, "shop", "installed again")
+		must(t, f.Devices.Merge(ctx, fresh.ID, old.ID))
+		left, err := f.Devices.Attachments(ctx, old.ID)
+		if err != nil || len(left) != 2 || left[0].OwnID != "installed again" || left[1].OwnID != "after" {
+			t.Errorf("attached: %+v, %v", left, err)
+		}
+	})
+}
+
+// A script that logs in again and again leaves no more than so many devices; none that somebody uses, or that means something to an app, goes.
+func TestManyDevices(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx, stay := t.Context(), map[string]identity.Device{}
+		for _, name := range []string{"signed in", "attached", "excluded"} {
+			stay[name] = f.device(t, "alice", name)
+		}
+		session, _ := f.session(t, "alice")
+		must(t, f.sessions.SetDevice(ctx, session, stay["signed in"].ID))
+		must(t, f.Devices.PutAttachment(ctx, identity.Attachment{
+			DeviceID: stay["attached"].ID, ClientID: "shop", Subject: "alice", Metadata: json.RawMessage(`{}`), AttachedAt: f.now(),
+		}))
+		must(t, f.Devices.SetExcluded(ctx, stay["excluded"].ID, true))
+		for i := range 102 {
+			f.advance(time.Second)
+			f.device(t, "alice", fmt.Sprint(i))
+		}
+		f.device(t, "bob", "bob's")
+		must(t, f.Devices.Sweep(ctx, f.now().Add(-time.Hour), f.now().Add(-time.Hour)))
+		left, err := f.Devices.Of(ctx, "alice")
+		must(t, err)
+		names := map[string]bool{}
+		for _, d := range left {
+			names[d.Name] = true
+		}
+		if len(left) != 103 || !names["signed in"] || !names["attached"] || !names["excluded"] || names["0"] || names["1"] || !names["2"] {
+			t.Errorf("%d devices are left", len(left))
 		}
 	})
 }

@@ -177,4 +177,24 @@ func (g *Grants) Offline(ctx context.Context, t logout.Target) ([]identity.Grant
 	return grants, err
 }
 
+// Outliving returns those of the sessions of which a grant with offline_access survives. By the session one knows from which device it came.
+func (g *Grants) Outliving(ctx context.Context, sessionIDs []string) ([]string, error) {
+	if len(sessionIDs) == 0 {
+		return nil, nil
+	}
+	args := make([]any, len(sessionIDs))
+	for i, id := range sessionIDs {
+		args[i] = id
+	}
+	var outlived []string
+	query := g.db.Reader(ctx).Raw(`SELECT DISTINCT session_id FROM grants WHERE offline AND revoked_at IS NULL AND session_id IN `+placeholders(1, len(args)), args...)
+	err := rows(query, "finding sessions that are outlived", func(r *sql.Rows) error {
+		var id string
+		err := r.Scan(&id)
+		outlived = append(outlived, id)
+		return err
+	})
+	return outlived, err
+}
+
 var errRevoked = errors.New("store: revoked before")

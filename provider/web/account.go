@@ -55,7 +55,8 @@ type AttachedDevices interface {
 
 // Detacher detaches devices; *device.Registry does.
 type Detacher interface {
-	Detach(ctx context.Context, subject, id string, actor logout.Actor, initiator string) (*logout.Outcome, error)
+	// Detach detaches the device that the request's target names, with its person.
+	Detach(ctx context.Context, req logout.Request) (*logout.Outcome, error)
 }
 
 // Journal tells what a logout was; logout.Journal has it.
@@ -81,7 +82,9 @@ type Changer interface {
 //  2. The apps: those that take part in a session, and those whose access outlives sessions.
 //  3. The devices that are attached, signed in or not. What apps have attached to them is theirs, and not shown.
 //
-// An open page leaves by itself when its session ends elsewhere. Every button leads to a page that says what will end; see accountend.go. The other pages are in accountdone.go and accountpassword.go.
+// With scripts it leaves by itself when its session ends elsewhere (live.js).
+//
+// Every button leads to a page that says what will end; see accountend.go. The other pages are in accountdone.go and accountpassword.go.
 type Account struct {
 	Current       Current
 	Users         Users

@@ -278,7 +278,7 @@ func (h *Account) End(c echo.Context) error {
 
 // detach removes a device, whether anybody is signed in on it or not.
 func (h *Account) detach(ctx context.Context, c echo.Context, req logout.Request, next signout.Next) error {
-	out, err := h.Detacher.Detach(ctx, req.Target.Subject, req.Target.DeviceID, req.Actor, "")
+	out, err := h.Detacher.Detach(ctx, req)
 	switch {
 	case errors.Is(err, identity.ErrNoDevice), err == nil && out.LogoutID == "" && !next.DropCookie: // nothing was signed in there: no receipts
 		return c.Redirect(http.StatusSeeOther, withLocales(c, pathAccount))

@@ -30,7 +30,7 @@ type Users interface {
 // Sessions starts and renews sessions; logoutstore.Store does.
 type Sessions interface {
 	Start(ctx context.Context, s logout.Session) error
-	Renew(ctx context.Context, id string, secretHash []byte, at, idleUntil time.Time) error
+	Renew(ctx context.Context, id string, secretHash []byte, authTime, at, idleUntil time.Time) error
 	SetDevice(ctx context.Context, id, deviceID string) error
 }
 

@@ -98,6 +98,22 @@ func TestDeviceChoice(t *testing.T) {
 	}
 }
 
+// auth_time is when the person proved who they are, however long they took to choose.
+func TestDeviceChoiceRenewsAsOfTheLogin(t *testing.T) {
+	s := newSite(t)
+	credentials := url.Values{"username": {"alice"}, "password": {"wonderland"}}
+	s.post("/login", credentials)
+	s.now = s.now.Add(time.Minute)
+	proved := s.now
+	s.full = full(2, identity.DeviceAsk)
+	choice := strings.TrimPrefix(s.post("/login", credentials).location, "/login/devices?id=")
+	s.now = s.now.Add(5 * time.Minute)
+	s.post("/login/devices", url.Values{"choice": {choice}, "device": {"d-1"}})
+	if live := s.live(); len(live) != 1 || !live[0].AuthTime.Equal(proved) || !live[0].SeenAt.Equal(s.now) {
+		t.Errorf("%+v, want one with the auth_time %s", live, proved)
+	}
+}
+
 func TestDeviceChoiceRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		limit  int

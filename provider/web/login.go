@@ -265,7 +265,7 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l
 	}
 	renewed := false
 	if live {
-		if renewed, err = h.renew(ctx, session, d.ID, secret, now); err != nil {
+		if renewed, err = h.renew(ctx, session, d.ID, secret, l.at, now); err != nil {
 			return loggedIn{}, err
 		}
 	}
@@ -280,7 +280,7 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l
 			return loggedIn{}, err
 		}
 	}
-	done := loggedIn{session.ID, renewed, now}
+	done := loggedIn{session.ID, renewed, l.at}
 	if err := h.Audit.Record(ctx, audit.LoginSucceeded(signout.UserActor(c, user.ID), session.ID, l.clientID, renewed)); err != nil {
 		return loggedIn{}, err
 	}
@@ -307,14 +307,17 @@ func (h *Login) before(ctx context.Context, c echo.Context, user identity.User) 
 	return logout.Session{}, false, err
 }
 
-// renew keeps a session, now on the given device. A logout at the same moment either comes first, and then nothing is renewed, or waits for us
-// and ends the renewed one.
-func (h *Login) renew(ctx context.Context, old logout.Session, deviceID, secret string, now time.Time) (bool, error) {
+// renew keeps a session, now on the given device and of a person who proved who they are at authTime, or has done that again since. A logout at the
+// same moment either comes first, and then nothing is renewed, or waits for us and ends the renewed one.
+func (h *Login) renew(ctx context.Context, old logout.Session, deviceID, secret string, authTime, now time.Time) (bool, error) {
 	until := h.Lifetimes.IdleUntil(now, old.ExpiresAt)
 	if old.IdleUntil.After(until) { // a client keeps it longer
 		until = old.IdleUntil
 	}
-	err := h.Sessions.Renew(ctx, old.ID, browser.Hash(secret), now, until)
+	if old.AuthTime.After(authTime) {
+		authTime = old.AuthTime
+	}
+	err := h.Sessions.Renew(ctx, old.ID, browser.Hash(secret), authTime, now, until)
 	if errors.Is(err, logout.ErrNoSession) {
 		return false, nil
 	}

@@ -190,12 +190,12 @@ func (w *world) FindBySecret(_ context.Context, hash []byte) (logout.Session, er
 	return logout.Session{}, logout.ErrNoSession
 }
 
-func (w *world) Renew(ctx context.Context, id string, secretHash []byte, at, idleUntil time.Time) error {
+func (w *world) Renew(ctx context.Context, id string, secretHash []byte, authTime, at, idleUntil time.Time) error {
 	s, ok := w.sessions[id]
 	if !ok || !s.Live(at) {
 		return logout.ErrNoSession
 	}
-	s.SecretHash, s.AuthTime, s.SeenAt, s.IdleUntil = secretHash, at, at, idleUntil
+	s.SecretHash, s.AuthTime, s.SeenAt, s.IdleUntil = secretHash, authTime, at, idleUntil
 	w.sessions[id] = s
 	return write(ctx)
 }
