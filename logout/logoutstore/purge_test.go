@@ -20,7 +20,7 @@ func TestPurgeSparesATurn(t *testing.T) {
 		if err := db.Writer(ctx).Exec("UPDATE logout_receivers SET turn_at = 1 WHERE client_id = 'shop'").Error; err != nil {
 			return err
 		}
-		go func() { purged <- logoutstore.New(db).Purge(t.Context(), time.Now()) }()
+		go func() { purged <- logoutstore.New(db).Purge(t.Context(), time.Now(), nil) }()
 		for {
 			var waiting bool
 			err := db.Writer(ctx).Raw("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')").Scan(&waiting).Error
