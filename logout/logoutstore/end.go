@@ -85,7 +85,7 @@ func (s *Store) endParticipations(ctx context.Context, _ string, req logout.Requ
 	}
 	where, args := target(req, at)
 	var rows []sessionRow
-	res := s.db.Writer(ctx).Raw("SELECT "+sessionColumns+" FROM logout_sessions WHERE "+where+" ORDER BY id"+s.lock("UPDATE"), args...).Scan(&rows)
+	res := s.db.Writer(ctx).Raw("SELECT "+sessionColumns+" FROM logout_sessions WHERE "+where+" ORDER BY id"+limit(req)+s.lock("UPDATE"), args...).Scan(&rows)
 	if res.Error != nil {
 		return nil, nil, fmt.Errorf("logoutstore: locking sessions: %w", res.Error)
 	}
