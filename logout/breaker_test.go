@@ -177,7 +177,7 @@ func TestBreakerWithoutRetries(t *testing.T) {
 // runs.
 func TestSlowPartyIsToldOnce(t *testing.T) {
 	t.Parallel() // it waits more than it works
-	s := newStage(t, databasetest.Open(t, databasetest.SQLiteURL(t)), 1, nil)
+	s := newStage(t, databasetest.Open(t, databasetest.SQLiteURL(t)), 1, func(c *logout.Config) { c.AttemptTimeout = 5 * time.Second })
 	s.rps[0].Answer(func(rw http.ResponseWriter, r *http.Request) {
 		select {
 		case <-time.After(time.Second):
@@ -185,15 +185,15 @@ func TestSlowPartyIsToldOnce(t *testing.T) {
 		}
 		rw.WriteHeader(http.StatusOK)
 	})
-	const sessions = 60
+	const sessions = 90
 	for range sessions {
 		s.login(t, "alice")
 	}
 	if _, err := s.End(t.Context(), logout.Request{Cause: logout.CauseAccount, Target: logout.Target{Subject: "alice"}}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, 5*time.Second, "nothing is left for the insurance job", func() bool { return len(s.list(t, "rp-0", logout.StatePending)) == 0 })
-	until(t, 20*time.Second, "all are told", func() bool { return len(s.list(t, "rp-0", logout.StateDelivered)) == sessions })
+	until(t, 8*time.Second, "nothing is left for the insurance job", func() bool { return len(s.list(t, "rp-0", logout.StatePending)) == 0 })
+	until(t, 30*time.Second, "all are told", func() bool { return len(s.list(t, "rp-0", logout.StateDelivered)) == sessions })
 	if n := len(s.rps[0].Asked()); n != sessions {
 		t.Errorf("asked %d times for %d sessions", n, sessions)
 	}
