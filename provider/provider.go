@@ -53,8 +53,11 @@ type Provider struct {
 	close     func() // closes closing, once
 }
 
-// maxWaiting is how many clients may wait on this node for their events at once. Each asks the database once a second.
-const maxWaiting = 256
+// How many requests may wait on this node for events at once, and how many of one client. Each asks the database once a second.
+const (
+	maxWaiting      = 256
+	maxWaitingOfOne = 16
+)
 
 // New wires a provider. It writes nothing and starts nothing. Errors name the field of Config.
 func New(_ context.Context, cfg Config) (*Provider, error) {
@@ -229,7 +232,7 @@ func (p *Provider) protocol(e *endpoints, cookies browser.Cookies) error {
 	e.apiLogout = &protocol.APILogout{Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Revoker: revoker}
 	e.userToken = &protocol.UserToken{Settings: settings, ClientAuth: clientAuth, Tokens: p.engine}
 	e.events = &protocol.Events{
-		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: make(chan struct{}, maxWaiting),
+		Settings: settings, ClientAuth: clientAuth, Grants: p.store.Grants, Inbox: p.engine, Closing: p.closing, Waiting: protocol.NewWaiting(maxWaiting, maxWaitingOfOne),
 	}
 	e.devices = &protocol.Devices{
 		Settings: settings, Grants: p.store.Grants, Clients: p.store.Clients, Origins: p.store.Clients, Sessions: p.sessions, Store: p.store.Devices,

@@ -40,7 +40,7 @@ type Events struct {
 	Grants     tokenReader
 	Inbox      Inbox
 	Closing    <-chan struct{} // closed when the server is about to stop: nobody waits any longer
-	Waiting    chan struct{}   // its capacity is how many may wait at once; more are answered at once
+	Waiting    *Waiting        // for their events
 }
 
 var (
@@ -179,10 +179,10 @@ func (e *Events) pull(c echo.Context, client identity.Client, p parameters) erro
 	}
 	ctx := c.Request().Context()
 	answer, err := e.read(ctx, client.ID, r)
-	if err != nil || len(answer.Events) > 0 || r.wait == 0 || !e.mayWait() {
+	if err != nil || len(answer.Events) > 0 || r.wait == 0 || !e.Waiting.enter(client.ID) {
 		return e.answer(c, answer, err)
 	}
-	defer func() { <-e.Waiting }()
+	defer e.Waiting.leave(client.ID)
 	over, again := time.NewTimer(r.wait), time.NewTicker(pullAgain)
 	defer over.Stop()
 	defer again.Stop()
@@ -198,15 +198,6 @@ func (e *Events) pull(c echo.Context, client identity.Client, p parameters) erro
 		case <-ctx.Done():
 		}
 		return e.answer(c, answer, err)
-	}
-}
-
-func (e *Events) mayWait() bool {
-	select {
-	case e.Waiting <- struct{}{}:
-		return true
-	default:
-		return false
 	}
 }
 
