@@ -16,6 +16,8 @@ import (
 // devices lets everybody in, unless full says otherwise; then whoever chooses a device.
 type devices struct{ *world }
 
+func (devices) Hold(context.Context, string) error { return nil }
+
 func (d devices) Attach(ctx context.Context, a device.Arrival) (identity.Device, error) {
 	if d.full != nil && (d.full.Limit.Policy != identity.DeviceAsk || len(a.Chosen) < d.full.Surplus()) {
 		return identity.Device{}, d.full
