@@ -343,6 +343,22 @@ func TestDeviceLimitRace(t *testing.T) {
 	})
 }
 
+// Two people who swap browsers at once, each on one device too many, do not wait for each other.
+func TestPeopleSwapBrowsers(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		w := newWorld(t, db, withLimit(1, identity.DeviceDetachOldest), func(cfg *provider.Config) { cfg.Logout.Wait = 0 })
+		people, browsers := []string{"alice", "bob"}, []*agent{w.browser(), w.browser()}
+		for round := range 12 {
+			var group sync.WaitGroup
+			for i, browser := range browsers {
+				page := browser.get("/login", nil)
+				group.Go(func() { browser.logIn(page, people[(i+round)%2]).want(http.StatusOK) })
+			}
+			group.Wait()
+		}
+	})
+}
+
 // The admin API sees and detaches.
 func TestAdminDevices(t *testing.T) {
 	d := newDesk(t, databasetest.Open(t, databasetest.SQLiteURL(t)), withAdmins, withDevices)

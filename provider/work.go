@@ -161,7 +161,7 @@ func (p *Provider) clean(ctx context.Context) error {
 	now := p.cfg.Now().UTC()
 	// Assertions that expired are refused as such; a minute bridges the nodes' clocks.
 	err := errors.Join(p.store.Sweep(ctx, now.Add(-keepExpired)), p.store.Assertions.Sweep(ctx, now.Add(-time.Minute)),
-		p.store.Tickets.Sweep(ctx, now), p.store.Presence.Sweep(ctx, now), p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)), p.streams.Sweep(ctx, now.Add(-keepClosed)))
+		p.store.Tickets.Sweep(ctx, now), p.store.Presence.Sweep(ctx, now), p.store.Devices.Thin(ctx), p.sessions.SweepUserTokens(ctx, now.Add(-keepExpired)), p.streams.Sweep(ctx, now.Add(-keepClosed)))
 	if p.cfg.Retention > 0 {
 		old := now.Add(-p.cfg.Retention)
 		err = errors.Join(err, p.sessions.Purge(ctx, old, p.store.Grants.Outliving), p.store.SweepFormerClients(ctx, old), p.store.Devices.Sweep(ctx, old, now.Add(-browser.DeviceLifetime)))

@@ -118,6 +118,9 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("device: the login is refused for %v", r.Signals)
 }
 
+// Hold lets nobody else change on which devices a person is signed in until the transaction in ctx ends.
+func (r *Registry) Hold(ctx context.Context, subject string) error { return r.Store.Hold(ctx, subject) }
+
 // Attach gives a login its device, in the login's transaction, before that takes the session that it may renew:
 //
 //  1. Hold the person's devices, and recognise the browser.

@@ -147,21 +147,23 @@ func (d *Devices) Inactive(ctx context.Context, since time.Time, after string, l
 // maxSignedOut is how many devices of one person are remembered on which nobody is signed in and to which no app has attached anything.
 const maxSignedOut = 100
 
-// Sweep deletes the devices that were detached before a time, those that were attached last before another one and of which no session
-// is kept: no browser has their cookie any more; and of one person those beyond maxSignedOut that were attached longest ago: what logs in by a
-// script, and throws its cookie away, is a new device each time.
+// Sweep deletes the devices that were detached before a time, and those that were attached last before another one and of which no session
+// is kept: no browser has their cookie any more.
 func (d *Devices) Sweep(ctx context.Context, before, lost time.Time) error {
 	if _, err := exec(d.db.Writer(ctx), "sweeping devices", `DELETE FROM devices WHERE detached_at < ?`, database.Micros(before)); err != nil {
 		return err
 	}
 	_, err := exec(d.db.Writer(ctx), "sweeping lost devices", `DELETE FROM devices WHERE detached_at IS NULL AND seen_at < ?
 		AND NOT EXISTS (SELECT 1 FROM logout_sessions s WHERE s.device_id = devices.id AND s.device_id <> '')`, database.Micros(lost))
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+// Thin deletes of each person the devices beyond maxSignedOut, those that were attached longest ago: what logs in by a script, and throws its
+// cookie away, is a new device each time.
+func (d *Devices) Thin(ctx context.Context) error {
 	var crowded []string
 	query := d.db.Reader(ctx).Raw(`SELECT subject FROM devices GROUP BY subject HAVING COUNT(*) > ?`, maxSignedOut)
-	err = rows(query, "finding people with many devices", func(r *sql.Rows) error {
+	err := rows(query, "finding people with many devices", func(r *sql.Rows) error {
 		var subject string
 		err := r.Scan(&subject)
 		crowded = append(crowded, subject)
@@ -175,7 +177,7 @@ func (d *Devices) Sweep(ctx context.Context, before, lost time.Time) error {
 	return err
 }
 
-// thin deletes the devices of one person beyond maxSignedOut. It holds them, so that nobody logs in on one of them meanwhile.
+// thin is Thin for one person. It holds them, so that nobody logs in on one of them meanwhile.
 func (d *Devices) thin(ctx context.Context, subject string) error {
 	return d.db.Tx(ctx, func(ctx context.Context) error {
 		if err := d.Hold(ctx, subject); err != nil {

@@ -36,6 +36,9 @@ type Sessions interface {
 
 // Devices attaches the device from which a person logs in; *device.Registry does.
 type Devices interface {
+	// Hold lets nobody else change on which devices a person is signed in until the transaction in ctx ends.
+	Hold(ctx context.Context, subject string) error
+
 	Attach(ctx context.Context, a device.Arrival) (identity.Device, error)
 	Full(ctx context.Context, a device.Arrival) (*device.Refusal, error)
 	Refused(ctx context.Context, refusal *device.Refusal) error

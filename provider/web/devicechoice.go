@@ -20,8 +20,8 @@ import (
 // choiceLifetime is how long a login waits for the person to choose a device.
 const choiceLifetime = 10 * time.Minute
 
-// maxChosen bounds the devices that a form names.
-const maxChosen = 100
+// maxChosen bounds the devices that a form names: as many as a form of the size that is read can name.
+const maxChosen = 1000
 
 // DeviceChoice is the page where a person who may not be signed in on one more device chooses which to sign out (the policy identity.DeviceAsk). It
 // comes between the login and where that leads: name and password were right, and there is no session yet.

@@ -8,12 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/device"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
 // devices lets everybody in, unless full says otherwise; then whoever chooses a device.
 type devices struct{ *world }
+
+func (devices) Hold(context.Context, string) error { return nil }
 
 func (d devices) Attach(ctx context.Context, a device.Arrival) (identity.Device, error) {
 	if d.full != nil && (d.full.Limit.Policy != identity.DeviceAsk || len(a.Chosen) < d.full.Surplus()) {
@@ -111,6 +114,24 @@ func TestDeviceChoiceRenewsAsOfTheLogin(t *testing.T) {
 	s.post("/login/devices", url.Values{"choice": {choice}, "device": {"d-1"}})
 	if live := s.live(); len(live) != 1 || !live[0].AuthTime.Equal(proved) || !live[0].SeenAt.Equal(s.now) {
 		t.Errorf("%+v, want one with the auth_time %s", live, proved)
+	}
+}
+
+// Whoever is signed in on very many devices when a limit comes can still make room.
+func TestDeviceChoiceOfMany(t *testing.T) {
+	s := newSite(t)
+	s.full = full(1, identity.DeviceAsk)
+	for len(s.full.Devices) < 300 {
+		s.full.Devices = append(s.full.Devices, identity.Device{ID: logout.NewID(), Name: "Robot"})
+	}
+	var all []string
+	for _, d := range s.full.Devices {
+		all = append(all, d.ID)
+	}
+	a := s.post("/login", url.Values{"username": {"alice"}, "password": {"wonderland"}})
+	a = s.post("/login/devices", url.Values{"choice": {strings.TrimPrefix(a.location, "/login/devices?id=")}, "device": all})
+	if a.status != http.StatusSeeOther || len(s.live()) != 1 {
+		t.Errorf("status %d, sessions %v", a.status, s.live())
 	}
 }
 

@@ -248,7 +248,7 @@ type loggedIn struct {
 // logIn is step 4, inside the transaction. secret is the new session's, browsers that by which this browser is recognised.
 func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l login, secret, browsers string) (loggedIn, error) {
 	now := h.Now()
-	if err := h.Users.Lock(ctx, user); err != nil {
+	if err := h.lock(ctx, c, user); err != nil {
 		return loggedIn{}, err
 	}
 	session, live, err := h.before(ctx, c, user)
@@ -288,6 +288,28 @@ func (h *Login) logIn(ctx context.Context, c echo.Context, user identity.User, l
 		return done, nil
 	}
 	return done, h.Authorizations.Progress(ctx, l.authorizationID, now, time.Time{})
+}
+
+// lock holds the person's row, and that of whoever is signed in in this browser, whose session is about to end. The rows are taken in the order of
+// their ids, and before any session: two people who swap browsers must not wait for each other.
+func (h *Login) lock(ctx context.Context, c echo.Context, user identity.User) error {
+	old, live, err := h.Current.Session(ctx, c.Request())
+	if err != nil {
+		return err
+	}
+	switched := live && old.Subject != user.ID
+	if switched && old.Subject < user.ID {
+		if err := h.Devices.Hold(ctx, old.Subject); err != nil {
+			return err
+		}
+	}
+	if err := h.Users.Lock(ctx, user); err != nil {
+		return err
+	}
+	if switched && old.Subject > user.ID {
+		return h.Devices.Hold(ctx, old.Subject)
+	}
+	return nil
 }
 
 // before deals with the session that this browser had before. That of another person ends; one of the same person is returned, if it lives.
