@@ -45,8 +45,9 @@ func (d *DB) openQueue(work *Work) error {
 	if work != nil {
 		cfg.Workers = work.Workers
 		cfg.JobTimeout = work.JobTimeout
-		// A job whose node died is given to another: soon after the longest time that a living one can take.
-		cfg.RescueStuckJobsAfter = work.JobTimeout + 30*time.Second
+		// A job whose node died is given to another, soon after the longest time that a living one may take; River looks every half a minute, and
+		// waits longer for a job whose worker has a longer timeout. What was only slow to stop is then worked twice, which every job must bear.
+		cfg.RescueStuckJobsAfter = work.JobTimeout + 10*time.Second
 		cfg.FetchCooldown = 5 * time.Millisecond
 		// Notifications are rate limited and can be missed; on SQLite there are none.
 		cfg.FetchPollInterval = time.Second

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -125,11 +127,16 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return 0
 }
 
-// snippet keeps the beginning of what came from outside as printable text, which every database takes.
+// signed finds what has the form of a signed token.
+var signed = regexp.MustCompile(`\b(eyJ[\w-]+\.[\w-]+)\.[\w-]+`)
+
+// snippet keeps the beginning of what came from outside as printable text, which every database takes. A token that a receiver sends back loses
+// its signature: whoever reads receipts must not be able to use it.
 func snippet(text []byte) string {
 	if len(text) > maxSnippet {
 		text = text[:maxSnippet]
 	}
+	text = signed.ReplaceAll(text, []byte("$1.*"))
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f {
 			return r
@@ -148,5 +155,23 @@ func plainError(err error) error {
 	if wrapped.Timeout() {
 		return &NoAnswerError{Err: errors.New("no answer in time")}
 	}
-	return &NoAnswerError{Err: wrapped.Err}
+	return &NoAnswerError{Err: unplaced(wrapped.Err)}
+}
+
+// unplaced leaves out of an error of the network where it was: receipts are for the client too, which must not learn by its endpoint what names
+// mean inside, or from which address and by which server's word we called. A public address that does not answer is named.
+func unplaced(err error) error {
+	var lookup *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &lookup):
+		return fmt.Errorf("lookup %s: %s", lookup.Name, lookup.Err)
+	case !errors.As(err, &op):
+		return err
+	}
+	what := op.Op
+	if to, ok := op.Addr.(*net.TCPAddr); ok && what == "dial" && Global(to.AddrPort().Addr()) {
+		what += " " + to.String()
+	}
+	return fmt.Errorf("%s: %w", what, unplaced(op.Err))
 }

@@ -11,7 +11,7 @@ import (
 // Deliveries that wait for their receiver are parked: they are retrying, but carry no job each, so that a hundred thousand of them cost
 // nothing while they wait. The receiver has one job for all of them: its turn. One node at a time takes it, and
 //
-//   - while the breaker is open makes a single attempt, the probe, and sets the next turn later each time;
+//   - while the breaker is open makes a single attempt, the probe, settles what is overdue, and sets the next turn later each time;
 //   - otherwise delivers what is parked, those that wait longest first, at a bounded rate, until nothing is left or the turn is over.
 const (
 	turnFor     = 5 * time.Second // how long a turn goes on starting attempts
@@ -62,16 +62,19 @@ func (e *Engine) DeliverParked(ctx context.Context, r Receiver, turnAt time.Time
 }
 
 // work is what a turn does. It reports whether a probe failed, and what pause the receiver asked for.
+//
+// Only while the receiver is down does what is overdue die. Where it is there, the attempt that each is owed decides: with no time for retries
+// everything parked is overdue, and nothing would ever probe, nor close the breaker.
 func (e *Engine) work(ctx context.Context, turn Turn) (failed bool, wait time.Duration, err error) {
-	if err := e.bury(ctx, turn.Receiver); err != nil {
-		return false, firstProbe, err
-	}
 	limit := turnBatch
 	if turn.Open {
 		limit = firstUnpark
 		e.breakers.see(turn.Receiver, true)
-		if failed, wait, err = e.probe(ctx, turn.Receiver); failed || err != nil {
+		if failed, wait, err = e.probe(ctx, turn.Receiver); err != nil {
 			return failed, wait, err
+		}
+		if failed {
+			return failed, wait, e.bury(ctx, turn.Receiver)
 		}
 	}
 	if err := e.unpark(ctx, turn.Receiver, limit); err != nil {

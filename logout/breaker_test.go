@@ -153,6 +153,52 @@ func TestParkedDies(t *testing.T) {
 	})
 }
 
+// Without retries everything that is parked is overdue. The endpoint is probed all the same, and told again once it is back.
+func TestBreakerWithoutRetries(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	s := newStage(t, databasetest.Open(t, databasetest.SQLiteURL(t)), 1, func(c *logout.Config) { c.RetryFor = -1 })
+	s.rps[0].Answer(logouttest.Unavailable)
+	for i := range 8 {
+		s.end(t, s.login(t, fmt.Sprintf("user-%d", i)))
+	}
+	until(t, 20*time.Second, "all are dead", func() bool { return len(s.list(t, "rp-0", logout.StateDead)) == 8 })
+	if all, err := s.Health(t.Context()); err != nil || !all[0].Open {
+		t.Fatalf("health = %+v, %v; the breaker should be open", all, err)
+	}
+	s.rps[0].Answer(logouttest.OK)
+	s.end(t, s.login(t, "bob"))
+	until(t, 20*time.Second, "who comes next is told", func() bool { return len(s.list(t, "rp-0", logout.StateDelivered)) == 1 })
+	if all, err := s.Health(t.Context()); err != nil || all[0].Open {
+		t.Errorf("health = %+v, %v; the breaker should be closed", all, err)
+	}
+}
+
+// A receiver that takes a second for each of many answers is told of each once: what it has no time for is parked before the insurance job
+// runs.
+func TestSlowPartyIsToldOnce(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	s := newStage(t, databasetest.Open(t, databasetest.SQLiteURL(t)), 1, func(c *logout.Config) { c.AttemptTimeout = 5 * time.Second })
+	s.rps[0].Answer(func(rw http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(time.Second):
+		case <-r.Context().Done():
+		}
+		rw.WriteHeader(http.StatusOK)
+	})
+	const sessions = 90
+	for range sessions {
+		s.login(t, "alice")
+	}
+	if _, err := s.End(t.Context(), logout.Request{Cause: logout.CauseAccount, Target: logout.Target{Subject: "alice"}}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 8*time.Second, "nothing is left for the insurance job", func() bool { return len(s.list(t, "rp-0", logout.StatePending)) == 0 })
+	until(t, 30*time.Second, "all are told", func() bool { return len(s.list(t, "rp-0", logout.StateDelivered)) == sessions })
+	if n := len(s.rps[0].Asked()); n != sessions {
+		t.Errorf("asked %d times for %d sessions", n, sessions)
+	}
+}
+
 // The goroutines of a logout depend on its receivers, not on its sessions.
 func TestManySessionsFewGoroutines(t *testing.T) {
 	db := databasetest.Open(t, databasetest.SQLiteURL(t))

@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// beginWithin is how long a receiver may take before the rest of what it is to be told is parked. An attempt begins longestTurnWait later at the
+// latest, and so is over when the insurance job runs, or times out: otherwise both would tell the same receivers.
+const beginWithin = insuranceMargin - longestTurnWait - 500*time.Millisecond
+
 // attempt gives each delivery its turn: all receivers beside each other, and each as many at once as it may have in flight. So the number
 // of goroutines depends on the receivers, not on the sessions, and none waits behind another's. The client named first has its turn first.
 // It returns a function that waits until what came of them is written.
@@ -28,12 +32,18 @@ func (e *Engine) attempt(ctx context.Context, due []Delivery, p *progress, first
 	}
 	// Whichever goroutine runs first takes the first lane.
 	lanes := lanesOf(due, first)
+	latest := time.Now().Add(beginWithin)
 	var started atomic.Int64
 	for range lanes {
 		go func() {
 			l := lanes[started.Add(1)-1]
 			for d, ok := l.next(); ok; d, ok = l.next() {
-				s := e.turn(ctx, d)
+				var s *Settlement
+				if time.Now().Before(latest) {
+					s = e.turn(ctx, d)
+				} else {
+					s = park(d, "not attempted: it is one of many, and the endpoint takes its time for those before this one")
+				}
 				p.record(d.ID, s)
 				if s == nil {
 					done(context.Cause(ctx))
@@ -187,7 +197,7 @@ func verdict(d Delivery, err error, a *Attempt) (state State, rejections int, ne
 		}
 		wait = rejectedRetry
 	case errors.As(err, &retry):
-		wait = min(max(retry.After, firstRetry), longestRetry)
+		wait = min(max(retry.After, min(wait, longestAsked)), longestRetry)
 	}
 	if !now.Before(d.GiveUpAt) {
 		return StateDead, rejections, time.Time{}

@@ -211,7 +211,8 @@ type Ledger interface {
 	Show(ctx context.Context, id string) (Delivery, []Attempt, error)
 
 	// Redeliver parks the matching deliveries that are dead, rejected or retrying, and those that are delivered if the filter says
-	// Acknowledged, with a fresh period of retries until giveUpAt, and gives their receivers a turn at once, be it a probe. It works in
+	// Acknowledged, with a fresh period of retries until giveUpAt, and gives their receivers a turn at once, be it a probe. What nobody sends
+	// is open again as it was before: unconfirmed if it is fetched, unreachable if it was pulled by a client without an address. It works in
 	// batches, each a transaction of its own unless ctx has one. moved, if it is not nil, is called in the transaction of each batch that
 	// parks any, with their number; its error undoes that batch and ends the work. It returns how many were parked, also beside an error.
 	Redeliver(ctx context.Context, f Filter, at, giveUpAt time.Time, moved func(ctx context.Context, count int) error) (int, error)

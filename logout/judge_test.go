@@ -65,6 +65,17 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// A receiver that asks to be tried again in a second, each time, is tried less and less often, but more often than one that says nothing.
+func TestVerdictOfImpatientReceiver(t *testing.T) {
+	now := time.Now()
+	for attempt, want := range map[int][2]time.Duration{1: {time.Second, 3 * time.Second}, 4: {20 * time.Second, 40 * time.Second}, 20: {5 * time.Minute, 5 * time.Minute}} {
+		_, _, next := verdict(Delivery{GiveUpAt: now.Add(72 * time.Hour)}, &RetryError{After: time.Second}, &Attempt{Number: attempt, At: now})
+		if wait := next.Sub(now); wait < want[0] || wait > want[1] {
+			t.Errorf("attempt %d: the next one after %s, want %s to %s", attempt, wait, want[0], want[1])
+		}
+	}
+}
+
 func jsonHeader() http.Header {
 	return http.Header{"Content-Type": {"application/json; charset=utf-8"}}
 }
@@ -108,5 +119,8 @@ func TestSnippet(t *testing.T) {
 	got := snippet([]byte("a\x00b\x1b[31mc\xff" + strings.Repeat("x", maxAnswer)))
 	if !strings.HasPrefix(got, "ab[31mcxxx") || len(got) > maxSnippet {
 		t.Errorf("snippet = %q", got[:min(len(got), 40)])
+	}
+	if got := snippet([]byte(`{"error":"bad token eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl-_x"}`)); got != `{"error":"bad token eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0.*"}` {
+		t.Errorf("a token that comes back is kept as %s", got)
 	}
 }

@@ -121,10 +121,10 @@ func (g guard) control(_ context.Context, network, address string, _ syscall.Raw
 		return fmt.Errorf("%w: %s", ErrForbiddenAddress, address)
 	}
 	if g.isOwn(target) {
-		return fmt.Errorf("%w: %s is this provider itself", ErrForbiddenAddress, address)
+		return fmt.Errorf("%w: it is this provider itself", ErrForbiddenAddress)
 	}
 	if !g.private && !Global(target.Addr()) {
-		return fmt.Errorf("%w: %s is not a public address; allow it with the client's allow_private_network, or for all with outgoing.allow_private_networks", ErrForbiddenAddress, target.Addr())
+		return fmt.Errorf("%w: it is not a public one; allow it with the client's allow_private_network, or for all with outgoing.allow_private_networks", ErrForbiddenAddress)
 	}
 	return nil
 }

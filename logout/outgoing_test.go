@@ -2,10 +2,13 @@ package logout
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -47,6 +50,23 @@ func TestGlobal(t *testing.T) {
 	}
 }
 
+func TestUnplaced(t *testing.T) {
+	inside, outside := &net.TCPAddr{IP: net.IPv4(10, 1, 2, 3), Port: 443}, &net.TCPAddr{IP: net.IPv4(93, 184, 216, 34), Port: 443}
+	for want, err := range map[string]error{
+		"dial: connection refused":                   &net.OpError{Op: "dial", Net: "tcp", Addr: inside, Err: syscall.ECONNREFUSED},
+		"dial 93.184.216.34:443: connection refused": &net.OpError{Op: "dial", Net: "tcp", Addr: outside, Err: syscall.ECONNREFUSED},
+		"read: connection reset by peer":             &net.OpError{Op: "read", Net: "tcp", Source: inside, Addr: outside, Err: syscall.ECONNRESET},
+		"proxyconnect: dial: connection refused":     &net.OpError{Op: "proxyconnect", Net: "tcp", Err: &net.OpError{Op: "dial", Net: "tcp", Addr: inside, Err: syscall.ECONNREFUSED}},
+		"lookup shop.example: no such host":          &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "shop.example", Server: "10.0.0.2:53"}},
+	} {
+		got := plainError(&url.Error{Op: "Post", URL: "https://shop.example/?secret", Err: err})
+		var noAnswer *NoAnswerError
+		if got.Error() != want || !errors.As(got, &noAnswer) {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+	}
+}
+
 func TestOutgoing(t *testing.T) {
 	server := httptest.NewServer(http.RedirectHandler("http://elsewhere.invalid/", http.StatusFound))
 	defer server.Close()
@@ -65,8 +85,12 @@ func TestOutgoing(t *testing.T) {
 		}
 		return res, err
 	}
-	if _, err := get(OutgoingConfig{}, false); !errors.Is(err, ErrForbiddenAddress) {
+	_, err := get(OutgoingConfig{}, false)
+	if !errors.Is(err, ErrForbiddenAddress) {
 		t.Errorf("loopback without permission: %v, want ErrForbiddenAddress", err)
+	}
+	if err = plainError(err); !errors.Is(err, ErrForbiddenAddress) || strings.Contains(err.Error(), "127.0.0.1") {
+		t.Errorf("its receipt says %q; where a name leads inside is nobody's business", err)
 	}
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	for name, try := range map[string]struct {

@@ -13,6 +13,10 @@ const (
 	retryFactor  = 2.5
 	retryJitter  = 0.2 // each pause is up to a fifth shorter or longer, so that what failed together does not return together
 
+	// longestAsked is how long the pauses become for a receiver that names shorter ones itself (RFC 9110, 10.2.3: the least that it wants). One
+	// that says "in a second" each time would otherwise be told of every delivery each second, for days.
+	longestAsked = 5 * time.Minute
+
 	// rejectedRetry is the pause before an RP that called a token invalid is offered a fresh one.
 	rejectedRetry = time.Minute
 )

@@ -91,7 +91,6 @@ func (k *Kit) Live(w http.ResponseWriter, r *http.Request) {
 
 	// 4. Until something happens. The first look comes at once: a logout may have
 	// come between step 2 and the tab's being told.
-	open.told <- struct{}{}
 	poll, beat := time.NewTicker(livePoll), time.NewTicker(liveBeat)
 	defer poll.Stop()
 	defer beat.Stop()

@@ -24,7 +24,8 @@ func newTabs() *tabs {
 	return &tabs{open: make(map[string]map[*tab]bool), closed: make(chan struct{})}
 }
 
-// add opens a tab that is told of keys; nil if there are too many.
+// add opens a tab that is told of keys; nil if there are too many. It begins with
+// something to look at: there may have been news before anybody told it.
 func (t *tabs) add(keys ...string) *tab {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -32,6 +33,7 @@ func (t *tabs) add(keys ...string) *tab {
 		return nil
 	}
 	added := &tab{told: make(chan struct{}, 1), keys: keys}
+	added.told <- struct{}{}
 	for _, key := range keys {
 		if t.open[key] == nil {
 			t.open[key] = make(map[*tab]bool)

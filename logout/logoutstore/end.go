@@ -85,7 +85,7 @@ func (s *Store) endParticipations(ctx context.Context, _ string, req logout.Requ
 	}
 	where, args := target(req, at)
 	var rows []sessionRow
-	res := s.db.Writer(ctx).Raw("SELECT "+sessionColumns+" FROM logout_sessions WHERE "+where+" ORDER BY id"+s.lock("UPDATE"), args...).Scan(&rows)
+	res := s.db.Writer(ctx).Raw("SELECT "+sessionColumns+" FROM logout_sessions WHERE "+where+" ORDER BY id"+limit(req)+s.lock("UPDATE"), args...).Scan(&rows)
 	if res.Error != nil {
 		return nil, nil, fmt.Errorf("logoutstore: locking sessions: %w", res.Error)
 	}
@@ -124,7 +124,12 @@ func target(req logout.Request, at time.Time) (string, []any) {
 	if t.DeviceID != "" {
 		add("device_id = ?", t.DeviceID)
 	}
-	if t.ClientID != "" {
+	switch {
+	case t.ClientID == "":
+	case t.Part.Limit > 0:
+		// A mass logout goes through the sessions once. SQLite would read all that the client ever took part in for each batch.
+		add("EXISTS (SELECT 1 FROM logout_participations p WHERE p.session_id = logout_sessions.id AND p.client_id = ? AND p.ended_at IS NULL)", t.ClientID)
+	default:
 		add("id IN (SELECT session_id FROM logout_participations WHERE client_id = ? AND ended_at IS NULL)", t.ClientID)
 	}
 	if t.ExceptSessionID != "" {

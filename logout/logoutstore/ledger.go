@@ -233,11 +233,15 @@ func (s *Store) Redeliver(ctx context.Context, f logout.Filter, at, giveUpAt tim
 	}
 }
 
-// fetched is the condition of what its receiver comes for: nobody sends it.
-const fetched = "stream_id <> '' AND uri = ''"
+// What nobody sends goes back to where it lay: fetched is what its receiver or a browser comes for, and pulledAlone what a client without an
+// address had pulled. Parked, they would be attempted at no address.
+const (
+	fetched     = "(channel = 'frontchannel' OR stream_id <> '' AND uri = '')"
+	pulledAlone = "(pulled AND uri = '')"
+)
 
 // redeliver parks some deliveries in one transaction. What is parked gets no job of its own, however much it is; the job of an old turn finds
-// nothing. What its receiver must fetch lies ready again.
+// nothing. What its receiver must fetch or pull lies ready again.
 func (s *Store) redeliver(ctx context.Context, chosen []string, states []logout.State, at, giveUpAt time.Time, then func(ctx context.Context, count int) error) (int, error) {
 	text, err := encodeIDs(chosen)
 	if err != nil {
@@ -249,7 +253,8 @@ func (s *Store) redeliver(ctx context.Context, chosen []string, states []logout.
 		if !s.db.Postgres() {
 			state = "+state" // the ids are what to look up
 		}
-		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = CASE WHEN "+fetched+" THEN 'unconfirmed' ELSE 'retrying' END, parked = NOT ("+fetched+"), pulled = FALSE, "+
+		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = CASE WHEN "+fetched+" THEN 'unconfirmed' WHEN "+pulledAlone+" THEN 'unreachable' ELSE 'retrying' END, "+
+			"parked = NOT ("+fetched+" OR "+pulledAlone+"), pulled = FALSE, "+
 			"rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
 			"WHERE id IN (SELECT id FROM logout_deliveries WHERE id IN (SELECT id FROM "+s.records(ids)+") AND "+state+" IN ("+literals(states)+") ORDER BY id"+s.lock("UPDATE")+
 			") RETURNING id, client_id, channel, state", database.Micros(at), database.Micros(giveUpAt), text).Scan(&moved)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
@@ -29,6 +30,8 @@ func (s *Store) Waiting(ctx context.Context, streamID, onlyEvent string, limit i
 // Collect implements logout.Mailbox. Of any number of calls about one delivery the first counts, and is its only attempt by poll.
 func (s *Store) Collect(ctx context.Context, streamID string, said []logout.Attempt) (int, error) {
 	settled := 0
+	// In one order, as everywhere that takes several: a receiver may say the same in two polls at once.
+	said = slices.SortedFunc(slices.Values(said), func(a, b logout.Attempt) int { return strings.Compare(a.DeliveryID, b.DeliveryID) })
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
 		settled = 0
 		for some := range slices.Chunk(said, chunk) {

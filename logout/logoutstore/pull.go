@@ -9,8 +9,9 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 )
 
-// numberBatch bounds how many events one read gives numbers to, so that a client which comes for the first time holds nobody up for long.
-const numberBatch = 1000
+// numberBatch bounds how many events one read gives numbers to, so that a client which comes for the first time holds nobody up for long. It is
+// one more than a page has, so that whoever reads a page knows whether there are more.
+const numberBatch = logout.MaxPull + 1
 
 // Events implements logout.Inbox.
 //
@@ -18,19 +19,20 @@ const numberBatch = 1000
 // nothing and one that commits late comes later. Numbers become visible with their transaction, and such transactions are one after
 // the other, so whoever sees a number sees all below it. They are data like any other: a dump keeps them.
 //
-//  1. Read what has numbers. A full page needs no more.
+//  1. Read what has numbers. A full page, and not the last, needs no more.
 //  2. Otherwise give numbers to what has none, if there is any, and read again.
 func (s *Store) Events(ctx context.Context, clientID string, after int64, limit int) ([]logout.StoredEvent, int64, error) {
 	found, last, err := s.numbered(ctx, clientID, after, limit)
-	if err != nil || len(found) == limit || after > last {
+	if err != nil || after > last || len(found) == limit && found[limit-1].Number < last {
 		return found, last, err
 	}
-	var waiting bool
-	res := s.db.Reader(ctx).Raw("SELECT EXISTS (SELECT 1 FROM logout_deliveries WHERE client_id = ? AND "+unnumbered+")", clientID).Scan(&waiting)
+	var waiting int
+	// The order is that of the partial index: without it SQLite would go through all that the client ever had.
+	res := s.db.Reader(ctx).Raw("SELECT count(*) FROM (SELECT id FROM logout_deliveries WHERE client_id = ? AND "+unnumbered+" ORDER BY id LIMIT 1) AS first", clientID).Scan(&waiting)
 	if res.Error != nil {
 		return nil, 0, fmt.Errorf("logoutstore: looking for new events: %w", res.Error)
 	}
-	if !waiting {
+	if waiting == 0 {
 		return found, last, nil
 	}
 	err = s.db.Tx(ctx, func(ctx context.Context) error {

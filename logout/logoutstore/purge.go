@@ -20,7 +20,8 @@ func (s *Store) Purge(ctx context.Context, before time.Time, spared func(ctx con
 		"DELETE FROM logouts WHERE id IN (SELECT id FROM logouts l WHERE created_at < ? AND NOT EXISTS " +
 			"(SELECT 1 FROM logout_deliveries d WHERE d.logout_id = l.id AND d.state IN ('pending', 'retrying')) LIMIT ?)",
 		"DELETE FROM logout_masses WHERE id IN (SELECT id FROM logout_masses WHERE finished_at < ? LIMIT ?)",
-		"DELETE FROM logout_receivers WHERE (client_id, channel) IN (SELECT client_id, channel FROM logout_receivers WHERE turn_at IS NULL AND NOT open " +
+		// The outer condition is looked at again on a row that somebody has just given a turn: without its row that turn would never come.
+		"DELETE FROM logout_receivers WHERE turn_at IS NULL AND NOT open AND (client_id, channel) IN (SELECT client_id, channel FROM logout_receivers WHERE turn_at IS NULL AND NOT open " +
 			"AND coalesce(succeeded_at, changed_at, 0) < ? LIMIT ?)",
 	} {
 		for {

@@ -31,7 +31,9 @@ type receiverRow struct {
 }
 
 // busy reports whether a node has the turn.
-func (r receiverRow) busy(at time.Time) bool { return r.BusyUntil > database.Micros(at) && !far(r.BusyUntil, at) }
+func (r receiverRow) busy(at time.Time) bool {
+	return r.BusyUntil > database.Micros(at) && !far(r.BusyUntil, at)
+}
 
 // far reports whether a time cannot be meant.
 func far(micros int64, at time.Time) bool { return micros > database.Micros(at.Add(farthest)) }

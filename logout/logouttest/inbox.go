@@ -78,6 +78,24 @@ func testEvents(t *testing.T, s Opened) {
 	}
 }
 
+// testManyEvents: whoever reads a page learns that there are more, also when they have no numbers yet.
+func testManyEvents(t *testing.T, s Opened) {
+	const events = 2*logout.MaxPull + 100
+	_, err := write(t.Context(), s, "shop", events, 0)
+	must(t, err)
+	for after, limit := int64(0), logout.MaxPull; after < events; limit = 500 {
+		page, last, err := s.Store.Events(t.Context(), "shop", after, limit)
+		must(t, err)
+		if len(page) == 0 {
+			t.Fatalf("nothing comes after %d", after)
+		}
+		after = page[len(page)-1].Number
+		if after < events != (after < last) {
+			t.Errorf("after %d of %d events the last number is %d", after, events, last)
+		}
+	}
+}
+
 // testReaders: writers with transactions of several events and two readers at full speed. Neither misses or repeats one, and both see the
 // same order.
 func testReaders(t *testing.T, s Opened) {

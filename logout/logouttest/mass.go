@@ -71,4 +71,12 @@ func testMass(t *testing.T, s Opened) {
 	if n, err := s.Store.CountLive(ctx, logout.Target{ClientID: "shop", Before: epoch}, epoch, 0); err != nil || n != 0 {
 		t.Errorf("CountLive before the session began = %d, %v", n, err)
 	}
+	start(t, s, "bob", "shop")
+	start(t, s, "carol", "shop")
+	part := logout.Target{ClientID: "shop", Everyone: true, OnlyParticipation: true, Part: logout.Part{MassID: m.ID, Limit: 2}}
+	for _, want := range []int{2, 1} {
+		if p, err := end(ctx, s, logout.CauseAdmin, part); err != nil || p == nil || len(p.Leaving) != want {
+			t.Errorf("a batch of at most two participations ends %+v, %v; want %d", p, err, want)
+		}
+	}
 }

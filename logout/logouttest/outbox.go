@@ -110,6 +110,34 @@ func testRedeliver(t *testing.T, s Opened) {
 	}
 }
 
+// testRedeliverPulled: a client has acknowledged by pull what nobody ever sent it. Told again, it lies ready again; there is no address to
+// attempt.
+func testRedeliverPulled(t *testing.T, s Opened) {
+	p := &logout.Plan{LogoutID: logout.NewID(), Request: logout.Request{Cause: logout.CauseRedirect}, At: epoch, InsureAt: epoch}
+	for _, d := range []logout.Delivery{
+		{Channel: logout.ChannelWebhook, State: logout.StateUnreachable},
+		{Channel: logout.ChannelFrontchannel, State: logout.StateUnconfirmed, URI: "https://shop.example/frame"},
+		{Channel: logout.ChannelBackchannel, State: logout.StateUnconfirmed, URI: "https://shop.example/logout"},
+	} {
+		d.ID, d.LogoutID, d.ClientID, d.Cause, d.Subject, d.CreatedAt, d.NextAt, d.GiveUpAt = logout.NewID(), p.LogoutID, "shop", logout.CauseRedirect, "alice", epoch, epoch, epoch
+		d.EventID = d.ID
+		p.Deliveries = append(p.Deliveries, d)
+	}
+	must(t, s.Store.Write(t.Context(), p))
+	ids := []string{p.Deliveries[0].ID, p.Deliveries[1].ID, p.Deliveries[2].ID}
+	if _, err := s.Store.Acknowledge(t.Context(), "shop", ids, epoch); err != nil {
+		t.Fatal(err)
+	}
+	wantStates(t, "acknowledged", states(t, s, p.Deliveries...), logout.StateDelivered, logout.StateDelivered, logout.StateDelivered)
+	if n, err := s.Store.Redeliver(t.Context(), logout.Filter{ClientID: "shop", Acknowledged: true}, epoch, epoch.Add(time.Hour), nil); err != nil || n != 3 {
+		t.Errorf("Redeliver = %d, %v", n, err)
+	}
+	wantStates(t, "redelivered", states(t, s, p.Deliveries...), logout.StateUnreachable, logout.StateUnconfirmed, logout.StateRetrying)
+	if events, err := s.Store.Unacknowledged(t.Context(), "shop", 10); err != nil || len(events) != 3 {
+		t.Errorf("%d events can be pulled again, %v; want 3", len(events), err)
+	}
+}
+
 // testRedeliverDuringAttempt: an operator redelivers while the last attempt is still running. Its failure must not swallow the new turn; its
 // success counts.
 func testRedeliverDuringAttempt(t *testing.T, s Opened) {

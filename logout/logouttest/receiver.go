@@ -187,6 +187,27 @@ func testOneTurn(t *testing.T, s Opened) {
 	}
 }
 
+// testWrongClock: a node whose clock was a year ahead, for a moment, makes nobody wait for a year.
+func testWrongClock(t *testing.T, s Opened) {
+	ctx, shop, wrong := t.Context(), backchannel("shop"), epoch.AddDate(1, 0, 0)
+	parkOne(t, s, "shop", epoch)
+	if turn, err := s.Store.BeginTurn(ctx, shop, epoch, wrong, wrong.Add(time.Minute)); err != nil || turn == nil {
+		t.Fatal(turn, err)
+	}
+	// That node dies. Another one has the job.
+	turn, err := s.Store.BeginTurn(ctx, shop, epoch, epoch, epoch.Add(time.Minute))
+	if err != nil || turn == nil {
+		t.Fatalf("the turn is taken for a year: %v, %v", turn, err)
+	}
+	_, err = s.Store.OpenBreaker(ctx, shop, "down", wrong, probe)
+	must(t, err)
+	must(t, s.Store.EndTurn(ctx, *turn, true, wrong, wrong.Add(time.Minute)))
+	parkOne(t, s, "shop", epoch)
+	if turn, err = s.Store.BeginTurn(ctx, shop, epoch, epoch, epoch.Add(time.Minute)); err != nil || turn == nil {
+		t.Errorf("what is parked now waits for a year: %v, %v", turn, err)
+	}
+}
+
 // testParkingAgainstEnd: whatever is parked while a turn ends finds a turn.
 func testParkingAgainstEnd(t *testing.T, s Opened) {
 	shop := backchannel("shop")

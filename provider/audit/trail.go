@@ -36,6 +36,7 @@ func (t *Trail) Record(ctx context.Context, e Entry) error {
 			more := Entry{Kind: KindUnrecorded, Detail: detail(map[string]any{"entries": missed})}
 			more.Actor.Kind = "system"
 			if err := t.store.Record(ctx, more); err != nil {
+				t.missed(missed)
 				return err
 			}
 		}
@@ -57,4 +58,11 @@ func (t *Trail) admit() (ok bool, missed int) {
 	t.recorded++
 	missed, t.unrecorded = t.unrecorded, 0
 	return true, missed
+}
+
+// missed counts entries that are in no other.
+func (t *Trail) missed(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unrecorded += n
 }

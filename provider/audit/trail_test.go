@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -17,6 +18,10 @@ func (m *memory) Record(_ context.Context, e Entry) error {
 	*m = append(*m, e)
 	return nil
 }
+
+type broken struct{ err error }
+
+func (b broken) Record(context.Context, Entry) error { return b.err }
 
 // Strangers can fill a minute of the trail, not the disk; how much was left out is said when there is room again.
 func TestTrailBoundsStrangers(t *testing.T) {
@@ -39,6 +44,12 @@ func TestTrailBoundsStrangers(t *testing.T) {
 	}
 	now = now.Add(time.Minute)
 	kept = nil
+	away := errors.New("the database is away")
+	trail.store = broken{away}
+	if err := trail.Record(t.Context(), LoginFailed(stranger, "", "", "unknown_user")); !errors.Is(err, away) {
+		t.Errorf("without a database: %v", err)
+	}
+	trail.store = &kept
 	record(LoginFailed(stranger, "", "", "unknown_user"))
 	record(LoginFailed(stranger, "", "", "unknown_user"))
 	if len(kept) != 3 || kept[0].Kind != KindUnrecorded || string(kept[0].Detail) != `{"entries":40}` {

@@ -92,7 +92,7 @@ func New(version string, pools func() []Pool, state func(ctx context.Context) (S
 	})
 	build.Set(1)
 	m.registry.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newStateCollector(state), poolCollector{pools})
+		newStateCollector(state, m.client), poolCollector{pools})
 	return m
 }
 

@@ -99,6 +99,31 @@ func TestScrape(t *testing.T) {
 	}
 }
 
+// However many clients there are, their labels are bounded, also those of what is read from the database.
+func TestStateLabelsAreBounded(t *testing.T) {
+	var s State
+	for i := range maxClients + 500 {
+		id := fmt.Sprintf("client-%d", i)
+		s.Backlog = append(s.Backlog, Backlog{id, "backchannel", "retrying", 2, time.Duration(i) * time.Second})
+		s.Breakers = append(s.Breakers, Breaker{id, "backchannel", i == maxClients+7})
+		s.InFlight = append(s.InFlight, InFlight{id, "backchannel", 1})
+	}
+	text := scrape(t, New("1.2.3", func() []Pool { return nil }, func(context.Context) (State, error) { return s, nil }))
+	for _, line := range []string{
+		`exeunt_delivery_backlog{channel="backchannel",client_id="other",state="retrying"} 1000`,
+		`exeunt_delivery_oldest_seconds{channel="backchannel",client_id="other",state="retrying"} 2499`,
+		`exeunt_breaker_open{channel="backchannel",client_id="other"} 1`,
+		`exeunt_delivery_in_flight{channel="backchannel",client_id="other"} 500`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("lacks %s", line)
+		}
+	}
+	if n := strings.Count(text, "\nexeunt_delivery_backlog{"); n != maxClients+1 {
+		t.Errorf("%d backlogs, want %d", n, maxClients+1)
+	}
+}
+
 // docs/metrics.md lists every metric of ours with its type and labels, and none that does not exist.
 func TestDocumentation(t *testing.T) {
 	page, err := os.ReadFile("../../docs/metrics.md")

@@ -59,7 +59,8 @@ const (
 
 // stateCollector reads the state when it is scraped.
 type stateCollector struct {
-	read func(ctx context.Context) (State, error)
+	read  func(ctx context.Context) (State, error)
+	label func(clientID string) string // bounds what becomes a label
 
 	mu     sync.Mutex
 	readAt time.Time
@@ -69,12 +70,13 @@ type stateCollector struct {
 	up, backlog, oldest, breaker, inFlight, queue, sessions *prometheus.Desc
 }
 
-func newStateCollector(read func(ctx context.Context) (State, error)) *stateCollector {
+func newStateCollector(read func(ctx context.Context) (State, error), label func(clientID string) string) *stateCollector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &stateCollector{
 		read:     read,
+		label:    label,
 		up:       desc("exeunt_database_up", "Whether the database answered; 0: the gauges that are read from it are missing."),
 		backlog:  desc("exeunt_delivery_backlog", "Deliveries that wait (pending, retrying) or failed for good (dead, rejected) and are kept.", "client_id", "channel", "state"),
 		oldest:   desc("exeunt_delivery_oldest_seconds", "Time since the logout of the oldest delivery that waits.", "client_id", "channel", "state"),
@@ -92,6 +94,9 @@ func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
+// gauges are values by client, channel and, where there is one, state.
+type gauges map[[3]string]float64
+
 // Collect implements prometheus.Collector.
 func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
@@ -103,21 +108,36 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	gauge(c.up, 1)
+	// Clients without a label of their own are one: what is counted is added, of what is old or open the worst remains.
+	waiting, oldest, open, running := gauges{}, gauges{}, gauges{}, gauges{}
 	for _, b := range s.Backlog {
-		gauge(c.backlog, float64(b.Count), b.ClientID, b.Channel, b.State)
+		key := [3]string{c.label(b.ClientID), b.Channel, b.State}
+		waiting[key] += float64(b.Count)
 		if b.State == "pending" || b.State == "retrying" {
-			gauge(c.oldest, b.Oldest.Seconds(), b.ClientID, b.Channel, b.State)
+			oldest[key] = max(oldest[key], b.Oldest.Seconds())
 		}
 	}
 	for _, b := range s.Breakers {
-		open := 0.0
+		key, is := [3]string{c.label(b.ClientID), b.Channel}, 0.0
 		if b.Open {
-			open = 1
+			is = 1
 		}
-		gauge(c.breaker, open, b.ClientID, b.Channel)
+		open[key] = max(open[key], is)
 	}
 	for _, f := range s.InFlight {
-		gauge(c.inFlight, float64(f.Count), f.ClientID, f.Channel)
+		running[[3]string{c.label(f.ClientID), f.Channel}] += float64(f.Count)
+	}
+	for key, value := range waiting {
+		gauge(c.backlog, value, key[:]...)
+	}
+	for key, value := range oldest {
+		gauge(c.oldest, value, key[:]...)
+	}
+	for key, value := range open {
+		gauge(c.breaker, value, key[:2]...)
+	}
+	for key, value := range running {
+		gauge(c.inFlight, value, key[:2]...)
 	}
 	for _, q := range s.Queues {
 		gauge(c.queue, float64(q.Jobs), q.Name, q.State)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/exeunt-id/exeunt/database/databasetest"
 	"github.com/exeunt-id/exeunt/logout"
 	"github.com/exeunt-id/exeunt/provider/alert"
 	"github.com/exeunt-id/exeunt/provider/identity"
@@ -165,6 +166,16 @@ func TestAlertBreaker(t *testing.T) {
 		n.deliver("alice", logout.StateDelivered, 0, 0)
 		n.want(n.look(time.Minute), "takes logout messages again")
 	})
+}
+
+// An outcome that becomes visible only after somebody has looked past its time is seen in the next look.
+func TestAlertSeesLateOutcomes(t *testing.T) {
+	n := newNewsroom(t, newFixture(databasetest.Open(t, databasetest.SQLiteURL(t))))
+	n.want(n.look(time.Minute), "")
+	n.deliver("alice", logout.StateDead, time.Hour, 10*time.Second)
+	n.want(n.look(30*time.Second), "has missed logout messages")
+	n.want(n.look(30*time.Second), "")
+	n.want(n.look(2*time.Hour), "")
 }
 
 // Of many nodes one looks, one moves the ladder, and one sends each mail.

@@ -11,12 +11,12 @@ import (
 )
 
 // Gauges reads what metrics say of deliveries: how many wait or have failed, by receiver, and which breakers are open. It reads an index, and
-// those rows alone that wait for their first attempt, which are few.
+// those rows alone that wait for their first attempt, which are few. The conditions are in the words of the partial indexes, which SQLite needs.
 func (s *Store) Gauges(ctx context.Context) (backlog []metrics.Backlog, breakers []metrics.Breaker, err error) {
 	now := s.now()
 	const columns = `SELECT client_id, channel, state, count(*), min(created_at) FROM logout_deliveries WHERE `
 	query := s.db.Reader(ctx).Raw(columns + `state IN ('retrying', 'dead', 'rejected') GROUP BY client_id, channel, state UNION ALL ` +
-		columns + `state = 'pending' GROUP BY client_id, channel, state`)
+		columns + `state = 'pending' AND state <> 'delivered' GROUP BY client_id, channel, state`)
 	first := rows(query, "counting the backlog", func(r *sql.Rows) error {
 		var b metrics.Backlog
 		var oldest int64
