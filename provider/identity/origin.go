@@ -23,6 +23,17 @@ func (c Client) Origins() []string {
 	return origins
 }
 
+// Owns reports whether a page is at an origin where the client has a redirect URI. Other pages of the client lead to no other.
+func (c Client) Owns(uri string) bool {
+	u, err := url.Parse(uri)
+	origin := originOf(uri)
+	if err != nil || u.User != nil || origin == "" || strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }) {
+		return false
+	}
+	same := func(registered string) bool { return originOf(registered) == origin }
+	return slices.ContainsFunc(c.RedirectURIs, same) || slices.ContainsFunc(c.PostLogoutRedirectURIs, same)
+}
+
 // originOf returns the origin of a web URI (HTML, 7.5: lower case, without the scheme's own port); "" for any other.
 func originOf(uri string) string {
 	u, err := url.Parse(uri)

@@ -20,3 +20,23 @@ func ExampleClient_Origins() {
 	// [https://app.example.com]
 	// [https://pages.example.com]
 }
+
+func ExampleClient_Owns() {
+	shop := identity.Client{RedirectURIs: []string{"https://shop.example.com/callback", "com.example.shop:/cb"}}
+	for _, uri := range []string{
+		"https://SHOP.example.com:443/out?x=y", "https://shop.example.com:444/", "http://shop.example.com/", "https://shop.example.com@evil.example.com/",
+		`https://shop.example.com\@evil.example.com/`, "com.example.shop:/out", "javascript:alert(1)", "//shop.example.com/", "",
+	} {
+		fmt.Println(shop.Owns(uri), uri)
+	}
+	// Output:
+	// true https://SHOP.example.com:443/out?x=y
+	// false https://shop.example.com:444/
+	// false http://shop.example.com/
+	// false https://shop.example.com@evil.example.com/
+	// false https://shop.example.com\@evil.example.com/
+	// false com.example.shop:/out
+	// false javascript:alert(1)
+	// false //shop.example.com/
+	// false
+}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -16,7 +14,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"github.com/exeunt-id/exeunt/provider/browser"
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
@@ -72,24 +69,13 @@ func parseAttachment(body []byte, client identity.Client) (attachment, error) {
 	if len(a.OwnID) > maxOwnID || strings.ContainsFunc(a.OwnID, unicode.IsControl) || !utf8.ValidString(a.OwnID) {
 		return a, invalidRequest("device_id must be text of at most %d bytes without control characters.", maxOwnID)
 	}
-	if uri := a.Redirects.LogoutURL; uri != "" && (len(uri) > maxLogoutURL || !onRegisteredOrigin(client, uri)) {
+	if uri := a.Redirects.LogoutURL; uri != "" && (len(uri) > maxLogoutURL || !client.Owns(uri)) {
 		return a, invalidRequest("redirect_urls.logout_url must be on the origin of one of the client's registered redirect URIs.")
 	}
 	return a, nil
 }
 
 func isObject(text []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) }
-
-// onRegisteredOrigin reports whether a page is on an origin where the client has a redirect URI. So no app can make its pages lead elsewhere.
-func onRegisteredOrigin(client identity.Client, uri string) bool {
-	u, err := url.Parse(uri)
-	origin := browser.Origin(uri)
-	if err != nil || u.User != nil || origin == "" || strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }) {
-		return false
-	}
-	same := func(registered string) bool { return browser.Origin(registered) == origin }
-	return slices.ContainsFunc(client.RedirectURIs, same) || slices.ContainsFunc(client.PostLogoutRedirectURIs, same)
-}
 
 // deviceRefused answers an app whose user may not be signed in on one more device.
 func deviceRefused() *oidc.Error {

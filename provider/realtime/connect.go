@@ -118,8 +118,19 @@ func (h *Hub) live(ctx context.Context, p page) (live bool, logoutURL string, er
 		return true, "", nil
 	}
 	attached, err := h.cfg.Attachments.Attachment(ctx, session.DeviceID, part.ClientID)
-	if errors.Is(err, identity.ErrNoDevice) {
+	if errors.Is(err, identity.ErrNoDevice) || err == nil && attached.LogoutURL == "" {
 		return true, "", nil
 	}
-	return true, attached.LogoutURL, err
+	if err != nil {
+		return true, "", err
+	}
+	// What was the client's when it said so may be somebody else's by now.
+	client, err := h.cfg.Clients.Client(ctx, part.ClientID)
+	switch {
+	case err != nil && !errors.Is(err, identity.ErrNoClient):
+		return true, "", err
+	case err != nil, !client.Owns(attached.LogoutURL):
+		return true, "", nil
+	}
+	return true, attached.LogoutURL, nil
 }

@@ -286,3 +286,36 @@ func FuzzFrame(f *testing.F) {
 		}
 	})
 }
+
+// attached is a session on a device to which its client has attached an address.
+type attached struct {
+	*fakes
+	redirectURI string
+}
+
+func (attached) FindSID(context.Context, string) (logout.Participation, logout.Session, error) {
+	later := time.Now().Add(time.Hour)
+	return logout.Participation{ClientID: "shop"}, logout.Session{DeviceID: "d", IdleUntil: later, ExpiresAt: later}, nil
+}
+
+func (attached) Attachment(context.Context, string, string) (identity.Attachment, error) {
+	return identity.Attachment{LogoutURL: "https://shop.example.com/bye"}, nil
+}
+
+func (a attached) Client(context.Context, string) (identity.Client, error) {
+	if a.redirectURI == "" {
+		return identity.Client{}, identity.ErrNoClient
+	}
+	return identity.Client{RedirectURIs: []string{a.redirectURI}}, nil
+}
+
+// A page is sent to an address of its client only while the client has its origin.
+func TestLogoutURLIsTheClientsStill(t *testing.T) {
+	for redirectURI, want := range map[string]string{"https://shop.example.com/cb": "https://shop.example.com/bye", "https://moved.example.com/cb": "", "": ""} {
+		f := attached{redirectURI: redirectURI}
+		h := New(Config{Sessions: f, Clients: f, Attachments: f, Now: time.Now})
+		if live, got, err := h.live(t.Context(), page{sid: "sid-1"}); !live || got != want || err != nil {
+			t.Errorf("redirect URI %q: %t, %q, %v", redirectURI, live, got, err)
+		}
+	}
+}
