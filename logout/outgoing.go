@@ -90,7 +90,7 @@ func newOutgoingClient(g guard, tlsConfig *tls.Config, proxy *url.URL) *http.Cli
 		TLSClientConfig:        tlsConfig,
 		TLSHandshakeTimeout:    5 * time.Second,
 		MaxIdleConns:           maxInFlight,
-		MaxIdleConnsPerHost:    maxInFlightPerRP,
+		MaxIdleConnsPerHost:    maxInFlight, // many applications may be behind one host; each keeps to its own ten
 		IdleConnTimeout:        90 * time.Second,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}, // notices dead connections
 		ForceAttemptHTTP2:      true,
