@@ -12,7 +12,7 @@ export interface Options {
   clientId: string;
   /** The ID token that this page's user was signed in with; null while nobody is. */
   idToken?: Source;
-  /** An access token of the user, for attach() alone. */
+  /** An access token of the user, for attach(), devices() and detach(). */
   accessToken?: Source;
   /** Where the page goes when its session has ended, unless a listener of `logout` prevents it. */
   logoutUrl?: string;
@@ -76,12 +76,32 @@ export interface Device {
   redirect_urls?: { logout_url?: string };
 }
 
+/** A device as this application sees it. */
+export interface AttachedDevice {
+  id: string;
+  /** What the application itself calls it. */
+  device_id?: string;
+  /** Such as "Firefox on Linux". */
+  name: string;
+  place?: string;
+  /** The session of the access token is on it. */
+  current: boolean;
+  signed_in: boolean;
+  attached_at: string;
+  seen_at: string;
+  /** What this application has attached; {} when that is nothing. */
+  metadata: Record<string, unknown>;
+  redirect_urls?: { logout_url?: string };
+}
+
 export interface Session {
   readonly state: Status;
   on<E extends keyof Events>(type: E, listener: (event: Events[E]) => void): () => void;
   status(): Promise<Status>;
   logout(): Promise<LogoutResult>;
-  attach(device?: Device): Promise<Record<string, unknown>>;
+  attach(device?: Device): Promise<AttachedDevice>;
+  devices(): Promise<AttachedDevice[]>;
+  detach(id: string): Promise<void>;
   close(): void;
 }
 

@@ -131,18 +131,27 @@ class Session {
 
   /** Attaches the device that this page runs on to the user's account. */
   async attach(device) {
-    const token = await value(this._options.accessToken);
-    if (!token) {
-      throw new ExeuntError("refused", "attach: init got no accessToken");
-    }
     const body = Object.assign({}, device);
     const leaveFor = body.redirect_urls && body.redirect_urls.logout_url;
     if (leaveFor) {
       body.redirect_urls = { logout_url: new URL(leaveFor, location.href).href };
     }
-    const attached = await this._call("/api/devices", body, false, token);
+    const attached = await this._asUser("attach", "POST", "", body);
     this._logoutUrl = leaveFor || this._logoutUrl;
     return attached;
+  }
+
+  /** The devices that are attached to the user's account, the one that was seen last first. Needs the scope devices.read. */
+  async devices() {
+    return (await this._asUser("devices", "GET", "")).devices;
+  }
+
+  /**
+   * Detaches a device, whose sessions end. Needs the scope devices.detach, and for another device than the page's own a login that is not older
+   * than five minutes.
+   */
+  async detach(id) {
+    await this._asUser("detach", "DELETE", "/" + encodeURIComponent(id));
   }
 
   // What is known
@@ -231,8 +240,19 @@ class Session {
     return token || null;
   }
 
-  async _call(path, body, credentials, bearer) {
-    const headers = { "Content-Type": "application/json" };
+  async _asUser(what, method, path, body) {
+    const token = await value(this._options.accessToken);
+    if (!token) {
+      throw new ExeuntError("refused", what + ": init got no accessToken");
+    }
+    return this._call("/api/devices" + path, body, false, token, method);
+  }
+
+  async _call(path, body, credentials, bearer, method) {
+    const headers = {};
+    if (body) {
+      headers["Content-Type"] = "application/json";
+    }
     if (bearer) {
       headers.Authorization = "Bearer " + bearer;
     }
@@ -241,17 +261,17 @@ class Session {
     let response, answer;
     try {
       response = await fetch(this._issuer + path, {
-        method: "POST",
+        method: method || "POST",
         mode: "cors",
         credentials: credentials ? "include" : "omit",
         cache: "no-store",
         redirect: "error",
         referrerPolicy: "no-referrer",
         headers: headers,
-        body: JSON.stringify(body),
+        body: body && JSON.stringify(body),
         signal: abort.signal,
       });
-      answer = await response.json();
+      answer = response.status === 204 ? null : await response.json();
     } catch (error) {
       throw new ExeuntError("unavailable", path + ": the provider cannot be reached, or the page's origin is not among the client's allowed_origins", response && response.status);
     } finally {
