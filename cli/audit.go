@@ -64,8 +64,8 @@ func auditListCommand() *command {
 				if err != nil {
 					return err
 				}
-				if *limit < 1 {
-					return usagef("--limit %d is too small; write a number from 1", *limit)
+				if err := checkLimit(*limit); err != nil {
+					return err
 				}
 				f.Limit = *limit
 				return withOperator(ctx, *path, env, func(o *provider.Operator, _ *config.Config) error {

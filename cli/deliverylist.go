@@ -16,8 +16,16 @@ import (
 	"github.com/exeunt-id/exeunt/provider/identity"
 )
 
-// defaultLimit is how many deliveries a list shows.
+// defaultLimit is how many lines a list shows.
 const defaultLimit = 50
+
+// checkLimit refuses a --limit that would show nothing.
+func checkLimit(n int) error {
+	if n < 1 {
+		return usagef("--limit %d is too small; write a number from 1", n)
+	}
+	return nil
+}
 
 func deliveryListCommand() *command {
 	return &command{
@@ -35,8 +43,8 @@ func deliveryListCommand() *command {
 				if err != nil {
 					return err
 				}
-				if *limit < 1 {
-					return usagef("--limit %d is too small; write a number from 1", *limit)
+				if err := checkLimit(*limit); err != nil {
+					return err
 				}
 				f.Limit = *limit
 				return withLedger(ctx, *path, env, func(ledger *logoutstore.Store, db *database.DB, _ *config.Config) error {

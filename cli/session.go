@@ -98,8 +98,8 @@ func sessionListCommand() *command {
 			limit := flags.Int("limit", defaultLimit, "at most `N` sessions")
 			asJSON := jsonFlag(flags)
 			return func(ctx context.Context, _ []string, env Env) error {
-				if *limit < 1 {
-					return usagef("--limit %d is too small; write a number from 1", *limit)
+				if err := checkLimit(*limit); err != nil {
+					return err
 				}
 				return withOperator(ctx, *path, env, func(o *provider.Operator, _ *config.Config) error {
 					target, err := chosen.target(ctx, o)

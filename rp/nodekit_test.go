@@ -3,6 +3,7 @@ package rp_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -86,5 +87,19 @@ func TestNodeKitScript(t *testing.T) {
 	}
 	if err := json.Unmarshal(content, &manifest); err != nil || len(manifest.Dependencies) != 2 {
 		t.Errorf("dependencies %v, %v; want jose and openid-client", manifest.Dependencies, err)
+	}
+}
+
+// Pages get the same scripts from both kits, which are published apart.
+func TestNodeKitScripts(t *testing.T) {
+	for ours, theirs := range map[string]string{"live.js": "live.browser.js", "session.js": "session.browser.js"} {
+		a, err1 := os.ReadFile(ours)
+		b, err2 := os.ReadFile(filepath.Join("node", "src", theirs))
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s and %s differ", ours, theirs)
+		}
 	}
 }

@@ -98,6 +98,22 @@ func TestLanguageFiles(t *testing.T) {
 	}
 }
 
+// files are those of the templates that match a pattern, by name.
+func files(t *testing.T, pattern string) map[string][]byte {
+	t.Helper()
+	names, err := fs.Glob(templates.FS, pattern)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%s: %d files, %v", pattern, len(names), err)
+	}
+	found := make(map[string][]byte, len(names))
+	for _, name := range names {
+		if found[name], err = templates.FS.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return found
+}
+
 // catalogues are the files as they are.
 func catalogues(t *testing.T) map[string]struct {
 	Texts  map[string]any
@@ -108,15 +124,7 @@ func catalogues(t *testing.T) map[string]struct {
 		Texts  map[string]any
 		Errors map[string]string
 	}{}
-	names, err := fs.Glob(templates.FS, "locale/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		text, err := templates.FS.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, text := range files(t, "locale/*.json") {
 		content := all[name]
 		if err := json.Unmarshal(text, &content); err != nil {
 			t.Fatal(err)
@@ -174,15 +182,7 @@ func TestTexts(t *testing.T) {
 		}
 	}
 	used := map[string]bool{}
-	names, err := fs.Glob(templates.FS, "*.html")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		source, err := templates.FS.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, source := range files(t, "*.html") {
 		used[strings.TrimSuffix(name, ".html")+".title"] = true // Page.Title's default
 		for _, m := range keyInPage.FindAllStringSubmatch(string(source), -1) {
 			key := m[1] + m[2]
@@ -237,15 +237,7 @@ func TestNoStrayText(t *testing.T) {
 	// Actions; the class of a page; and an element that the tokenizer would take for text.
 	action := regexp.MustCompile(`\{\{define "width"\}\} wide|\{\{.*?\}\}|</?noscript>`)
 	letters := regexp.MustCompile(`\pL`)
-	names, err := fs.Glob(templates.FS, "*.html")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		source, err := templates.FS.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, source := range files(t, "*.html") {
 		tokens := html.NewTokenizer(strings.NewReader(action.ReplaceAllString(string(source), "")))
 		for kind := tokens.Next(); kind != html.ErrorToken; kind = tokens.Next() {
 			token := tokens.Token()
