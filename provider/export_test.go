@@ -11,6 +11,11 @@ func (p *Provider) LookAfterPages() { p.hub.Missed() }
 // Pages is how many pages are connected.
 func (p *Provider) Pages() int { return p.hub.Pages() }
 
+// Online is what webhooks say of a device.
+func (p *Provider) Online(ctx context.Context, deviceID string) (bool, error) {
+	return p.store.Presence.Online(ctx, deviceID)
+}
+
 // SendMails sends what is due.
 func (p *Provider) SendMails(ctx context.Context) error { return p.alerts.post.Send(ctx) }
 

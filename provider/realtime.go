@@ -37,11 +37,6 @@ func (p *Provider) startHub(ctx context.Context) error {
 	return p.cfg.DB.Listen(ctx, channelRealtime, p.hub.Hear, p.hub.Missed)
 }
 
-// Online reports whether a page of a device's sessions is connected to any node, or was within the last minute and a half.
-func (p *Provider) Online(ctx context.Context, deviceID string) (bool, error) {
-	return p.store.Presence.Online(ctx, deviceID)
-}
-
 // afterEnds calls ended with the plan of each logout that is committed.
 func afterEnds(inEnd func(context.Context, *logout.Plan) error, after func(context.Context, func()), ended func(*logout.Plan)) func(context.Context, *logout.Plan) error {
 	return func(ctx context.Context, plan *logout.Plan) error {
