@@ -43,7 +43,7 @@ func newLedger(t *testing.T, url string) ledger {
 		t.Fatal(err)
 	}
 	plan := func(_ context.Context, sessions []logout.Session, _ []logout.Participation) (*logout.Plan, error) {
-		p := &logout.Plan{LogoutID: l.logoutID, At: at, InsureAt: at, Sessions: sessions}
+		p := &logout.Plan{LogoutID: l.logoutID, At: at, Sessions: sessions}
 		for _, client := range []string{"shop", "payroll", "wiki"} {
 			l.ids[client] = logout.NewID()
 			p.Deliveries = append(p.Deliveries, logout.Delivery{

@@ -94,6 +94,15 @@ func (d *DB) Reader(ctx context.Context) *gorm.DB {
 	return d.reader.WithContext(ctx)
 }
 
+// InTx reports whether there is a transaction in ctx.
+func (d *DB) InTx(ctx context.Context) bool { return d.current(ctx) != nil }
+
+// Within returns ctx with the transaction that is in tx, for work on behalf of several requests: each keeps its own context, and what it does
+// is done in the one transaction.
+func (d *DB) Within(ctx, tx context.Context) context.Context {
+	return context.WithValue(ctx, txKey{d}, d.current(tx))
+}
+
 // AfterTx calls fn after the outermost transaction in ctx has committed or rolled back; at once, as committed, when there is none.
 func (d *DB) AfterTx(ctx context.Context, fn func(committed bool)) {
 	if tx := d.current(ctx); tx != nil {

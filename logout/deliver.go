@@ -11,8 +11,8 @@ import (
 )
 
 // beginWithin is how long a receiver may take before the rest of what it is to be told is parked. An attempt begins longestTurnWait later at the
-// latest, and so is over when the insurance job runs, or times out: otherwise both would tell the same receivers.
-const beginWithin = insuranceMargin - longestTurnWait - 500*time.Millisecond
+// latest, and so is over when Rescue gives the logout a job, or times out: otherwise both would tell the same receivers.
+const beginWithin = rescueMargin - longestTurnWait - 500*time.Millisecond
 
 // attempt gives each delivery its turn: all receivers beside each other, and each as many at once as it may have in flight. So the number
 // of goroutines depends on the receivers, not on the sessions, and none waits behind another's. The client named first has its turn first.

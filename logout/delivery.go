@@ -177,6 +177,10 @@ type Outbox interface {
 	// when its next probe is due. When nothing of a logout is pending any more, its insurance job is deleted. It returns how many rows
 	// moved.
 	Settle(ctx context.Context, at time.Time, settlements []Settlement) (int, error)
+
+	// Rescue gives an insurance job, due at once, to the oldest logouts that were written before a time by plans that were Early and of which
+	// something is pending still, at most limit. It returns how many. Several nodes may do so at the same time: no logout gets two jobs.
+	Rescue(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Filter selects deliveries. Empty fields match everything; the others narrow each other.

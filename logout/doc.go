@@ -6,15 +6,16 @@
 // # One way in
 //
 // Every logout, whatever its cause, is a Request given to Engine.End. In one transaction the sessions are marked as ended, and only then
-// are their participations read, the deliveries planned and written, and a job enqueued that insures them. The commit is the moment of
-// logout: tokens bound to the session are dead by it. A second, concurrent End finds nothing left and does nothing.
+// are their participations read, and the deliveries planned and written. The commit is the moment of logout: tokens bound to the session are
+// dead by it. A second, concurrent End finds nothing left and does nothing. Ends that come at the same moment may share a transaction.
 //
 // What a client is told of one thing through several channels is one event: its deliveries share an EventID. Events that end no session, such as a changed password, are given to Engine.Announce. They are written and delivered as a logout is.
 //
 // # One way out
 //
-// Right after the commit the same node makes the first attempt of every delivery, all at once. That is only an early start of what the
-// job would do: if the node dies, the job runs elsewhere, or here after the restart. Deliver is that common path.
+// Right after the commit the same node makes the first attempt of every delivery, all at once. That is only an early start of what a job
+// would do: if the node has no room for it, the job is enqueued in the transaction; if it dies, any node finds the logout overdue and
+// enqueues the job then (Engine.Rescue, which each node calls every few seconds). Deliver is that common path.
 //
 //	            ┌────────────── 2xx ──────────────▶ delivered
 //	            │
@@ -40,7 +41,7 @@
 //
 // These invariants hold at every commit, and the conformance suite in logouttest checks them:
 //
-//   - a logout with a pending delivery has its insurance job;
+//   - a logout with a pending delivery has its insurance: a job, or the mark by which it is rescued;
 //   - a retrying delivery has a job of its own, or is parked;
 //   - a receiver for which something is parked has a turn, and a turn has its job.
 //
@@ -54,7 +55,7 @@
 //
 // # Failures
 //
-//   - The process dies: pending deliveries are attempted by the insurance job, attempt timeout + 5 s after the logout.
+//   - The process dies: the logout is rescued, attempt timeout + 5 s after it happened.
 //   - A receiver fails now and then: the delivery is retried with growing, jittered pauses for Config.RetryFor, then dead.
 //   - A receiver is down: its breaker opens; it hears of everything within minutes after it is back.
 //   - A receiver hangs, or takes seconds for each answer: it holds at most ten places; what does not fit is parked and follows as it can

@@ -10,20 +10,20 @@ import (
 )
 
 // PlanFunc decides, inside the ending transaction, what follows from the sessions that end and the participations that leave; nil when
-// nothing does.
+// nothing does. It is called again if that transaction comes to nothing and the store tries another.
 type PlanFunc func(ctx context.Context, sessions []Session, leaving []Participation) (*Plan, error)
 
 // Ender ends sessions in the store.
 type Ender interface {
 	// End does, in one transaction (the one in ctx if there is one): marks the target's live sessions as ended by the logout id, or with
 	// OnlyParticipation its participations; only then reads who took part; asks plan; writes the logout, its deliveries and, when any is
-	// pending, its insurance job. When nothing was live it does not ask plan, unless the request ReachesOffline; when there is no plan it
-	// writes nothing and returns nil. For CauseIdle and
-	// CauseExpired only sessions that have passed a lifetime count as the target's: one may have become active since it was found.
+	// pending, what insures them: a job, or for a plan that is Early a mark by which Outbox.Rescue finds it. When nothing was live it does not
+	// ask plan, unless the request ReachesOffline; when there is no plan it writes nothing and returns nil. For CauseIdle and CauseExpired only
+	// sessions that have passed a lifetime count as the target's: one may have become active since it was found.
 	End(ctx context.Context, id string, req Request, at time.Time, plan PlanFunc) (*Plan, error)
 
-	// Write writes a plan that ends nothing: its record, its deliveries and, when any is pending, its insurance job, in one transaction
-	// (the one in ctx if there is one).
+	// Write writes a plan that ends nothing: its record, its deliveries and, when any is pending, what insures them, in one transaction (the
+	// one in ctx if there is one).
 	Write(ctx context.Context, plan *Plan) error
 
 	// Remaining returns the SIDs of those leaving participations whose person has another live participation at the same client at that
@@ -108,12 +108,9 @@ type Engine struct {
 	closed   bool
 }
 
-// NoEarlyStart as Config.Workers is for a process that ends sessions and then itself: it attempts no delivery, so the job that carries them
-// is due at once, and a node that works jobs takes it within about a second.
+// NoEarlyStart as Config.Workers is for a process that ends sessions and then itself: it attempts no delivery, so a job carries them, and a
+// node that works jobs takes it within about a second.
 const NoEarlyStart = -1
-
-// insuranceMargin is added to the attempt timeout: the insurance job runs only when the ending node cannot be at it any more.
-const insuranceMargin = 5 * time.Second
 
 // New makes an engine; it starts nothing.
 func New(cfg Config) (*Engine, error) {
@@ -160,7 +157,7 @@ func New(cfg Config) (*Engine, error) {
 		messages:  messages{issuer: cfg.Issuer, tokens: &userTokens{store: cfg.Store, now: cfg.Now}},
 		draining:  make(chan struct{}),
 	}
-	e.planner = planner{clients: cfg.Clients, retryFor: cfg.RetryFor, insureIn: cfg.AttemptTimeout + insuranceMargin}
+	e.planner = planner{clients: cfg.Clients, retryFor: cfg.RetryFor}
 	send := sender{outgoing: cfg.Outgoing, trace: cfg.Trace}
 	e.add(ChannelBackchannel, &backchannel{sender: send, issuer: cfg.Issuer, clients: cfg.Clients, signer: cfg.Signer, now: cfg.Now})
 	e.add(ChannelFrontchannel, frontchannel{issuer: cfg.Issuer})
@@ -207,8 +204,10 @@ func (e *Engine) End(ctx context.Context, req Request) (*Outcome, error) {
 func (e *Engine) end(ctx context.Context, req Request) (*Outcome, error) {
 	at := e.cfg.Now().UTC()
 	id := NewID()
-	var slot bool
+	var early bool
 	plan, err := e.cfg.Store.End(ctx, id, req, at, func(ctx context.Context, sessions []Session, leaving []Participation) (*Plan, error) {
+		e.release(early)
+		early = false
 		leaving, err := e.withSurviving(ctx, req, leaving)
 		if err != nil || len(sessions)+len(leaving) == 0 {
 			return nil, err
@@ -222,17 +221,18 @@ func (e *Engine) end(ctx context.Context, req Request) (*Outcome, error) {
 				return nil, err
 			}
 		}
-		slot = e.insure(plan)
+		plan.Early = len(plan.pending()) > 0 && e.reserve()
+		early = plan.Early
 		return plan, nil
 	})
 	if err != nil {
-		e.release(slot)
+		e.release(early)
 		return nil, err
 	}
 	if plan == nil {
 		return &Outcome{}, nil
 	}
-	if slot {
+	if plan.Early {
 		e.startEarly(ctx, plan)
 	}
 	out := &Outcome{LogoutID: plan.LogoutID, Sessions: plan.Sessions, Leaving: plan.Leaving, Frames: plan.Frames}
@@ -264,15 +264,6 @@ func (e *Engine) withSurviving(ctx context.Context, req Request, leaving []Parti
 	return leaving, nil
 }
 
-// insure takes a place for the early start of a plan that is about to be written, and reports whether it got one. Without it nobody starts
-// early, so the job starts at once.
-func (e *Engine) insure(plan *Plan) (slot bool) {
-	if slot = len(plan.pending()) > 0 && e.reserve(); !slot {
-		plan.InsureAt = plan.At
-	}
-	return slot
-}
-
 // reserve takes a place for an early start, if one is free.
 func (e *Engine) reserve() bool {
 	e.mu.Lock()
@@ -289,8 +280,8 @@ func (e *Engine) reserve() bool {
 	}
 }
 
-func (e *Engine) release(slot bool) {
-	if slot {
+func (e *Engine) release(reserved bool) {
+	if reserved {
 		<-e.slots
 		e.early.Done()
 	}
@@ -317,13 +308,13 @@ func (e *Engine) startEarly(ctx context.Context, plan *Plan) {
 			err := written()
 			close(p.written)
 			if err != nil {
-				e.cfg.Logger.WarnContext(ctx, "first attempts are left to the insurance job", "logout", plan.LogoutID, "error", err)
+				e.cfg.Logger.WarnContext(ctx, "first attempts are left to a job", "logout", plan.LogoutID, "error", err)
 			}
 		}()
 	})
 }
 
-// Deliver attempts what is pending of a logout. The insurance job calls it.
+// Deliver attempts what is pending of a logout. Its insurance job calls it.
 func (e *Engine) Deliver(ctx context.Context, logoutID string) error {
 	return e.deliver(ctx, Scope{LogoutID: logoutID})
 }
@@ -365,7 +356,7 @@ func (e *Engine) stopping() bool {
 	return e.closed
 }
 
-// Stop lets the attempts that run finish until ctx is done. What does not finish is done by the insurance job. No early start happens
+// Stop lets the attempts that run finish until ctx is done. What does not finish is done by jobs: see Rescue. No early start happens
 // afterwards, and jobs that take long come to an end soon.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
@@ -377,6 +368,6 @@ func (e *Engine) Stop(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("logout: stopping while first attempts run; their insurance jobs take over: %w", ctx.Err())
+		return fmt.Errorf("logout: stopping while first attempts run; jobs take over: %w", ctx.Err())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -138,14 +139,16 @@ func TestEveryPartyIsTold(t *testing.T) {
 		if again := s.end(t, session); again.LogoutID != "" {
 			t.Errorf("ending twice made a second logout %s", again.LogoutID)
 		}
-		until(t, 5*time.Second, "no job is left after everybody has acknowledged", func() bool { return jobs(t, db) == 0 })
+		until(t, 5*time.Second, "nothing is left to do after everybody has acknowledged", func() bool { return jobs(t, db) == 0 })
 	})
 }
 
+// jobs counts what is still to be done, by jobs and by this node.
 func jobs(t *testing.T, db *database.DB) int {
 	t.Helper()
 	var n int
-	if err := db.Reader(t.Context()).Raw("SELECT count(*) FROM river_job WHERE state NOT IN ('completed', 'cancelled')").Scan(&n).Error; err != nil {
+	query := "SELECT (SELECT count(*) FROM river_job WHERE state NOT IN ('completed', 'cancelled')) + (SELECT count(*) FROM logouts WHERE job_id = 0)"
+	if err := db.Reader(t.Context()).Raw(query).Scan(&n).Error; err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -232,6 +235,53 @@ func TestInsuranceDelivers(t *testing.T) {
 			}
 			return true
 		})
+	})
+}
+
+// dying is the store of a node that dies right after each commit.
+type dying struct{ *logoutstore.Store }
+
+func (dying) AfterTx(context.Context, func(bool)) {}
+
+// What a node that died was to tell is told by another, when the first attempts should be over, and once.
+func TestRescueDelivers(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		var late atomic.Int64
+		var died *logout.Engine
+		s := newStage(t, db, 3, func(c *logout.Config) {
+			first := *c
+			first.Store = dying{logoutstore.New(db)}
+			var err error
+			if died, err = logout.New(first); err != nil {
+				t.Fatal(err)
+			}
+			c.Now = func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+		})
+		// The one is on its own, the other could share a transaction.
+		for _, ctx := range []context.Context{t.Context(), context.WithoutCancel(t.Context())} {
+			if _, err := died.End(ctx, logout.Request{Cause: logout.CauseRPInitiated, Target: logout.Target{SessionID: s.login(t, "alice").ID}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		late.Store(int64(6 * time.Second)) // AttemptTimeout is 2 s
+		if n, err := s.Rescue(t.Context()); n != 0 || err != nil {
+			t.Errorf("rescued %d, %v, while the node could be at it", n, err)
+		}
+		late.Store(int64(8 * time.Second))
+		if n, err := s.Rescue(t.Context()); n != 2 || err != nil {
+			t.Errorf("rescued %d, %v; want both", n, err)
+		}
+		until(t, 15*time.Second, "the jobs told everybody", func() bool {
+			for _, rp := range s.rps {
+				if len(rp.Acknowledged()) != 2 {
+					return false
+				}
+			}
+			return true
+		})
+		if n, err := s.Rescue(t.Context()); n != 0 || err != nil {
+			t.Errorf("rescued %d again, %v", n, err)
+		}
 	})
 }
 

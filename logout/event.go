@@ -98,12 +98,17 @@ func (e *Engine) Announce(ctx context.Context, event Event) error {
 	if err != nil || len(plan.Deliveries) == 0 {
 		return err
 	}
-	slot := e.insure(plan)
+	return e.write(ctx, plan)
+}
+
+// write writes a plan that ends nothing, and makes its first attempts after the commit.
+func (e *Engine) write(ctx context.Context, plan *Plan) error {
+	plan.Early = len(plan.pending()) > 0 && e.reserve()
 	if err := e.cfg.Store.Write(ctx, plan); err != nil {
-		e.release(slot)
+		e.release(plan.Early)
 		return err
 	}
-	if slot {
+	if plan.Early {
 		e.startEarly(ctx, plan)
 	}
 	return nil

@@ -98,9 +98,8 @@ func TestFrontchannelNeedsNoJob(t *testing.T) {
 		if err != nil || len(out.Receipts) != 1 || out.Receipts[0].State != logout.StateUnconfirmed || !out.Receipts[0].State.Final() {
 			t.Fatalf("%+v, %v", out, err)
 		}
-		var jobs int
-		if err := db.Reader(t.Context()).Raw("SELECT count(*) FROM river_job").Scan(&jobs).Error; err != nil || jobs != 0 {
-			t.Errorf("%d jobs, %v", jobs, err)
+		if n := jobs(t, db); n != 0 {
+			t.Errorf("%d jobs", n)
 		}
 		if len(s.rps[0].Asked()) != 0 {
 			t.Error("the engine called the client")

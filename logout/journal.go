@@ -110,14 +110,14 @@ type Figures struct {
 	ClientID      string
 	Untold        Tally     // deliveries that were not acknowledged, all that are kept
 	OldestOpen    time.Time // when the oldest that is pending or retrying was created; zero when none is
-	LastDelivered time.Time // when the last receipt came; zero when none is kept
+	LastDelivered time.Time // when the last receipt came, to the minute if that was for no logout of the last day; zero when none is known
 	Hour, Day     Window    // the last hour and the last 24 hours
 }
 
 // Window is what became of the logouts of a period that ends now.
 type Window struct {
 	Told, Failing int           // of the deliveries that were created in it: acknowledged; tried without success so far, or for good
-	Median, P95   time.Duration // from the logout to the receipt, of the newest MaxSample receipts that came in it; 0 when none came
+	Median, P95   time.Duration // from the logout to the receipt, of the receipts that came in it, for the newest MaxSample logouts of the last day; 0 when none came
 }
 
 // MaxSample is of how many receipts at most the times of a Window are taken.

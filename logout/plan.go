@@ -17,9 +17,9 @@ type Plan struct {
 	Sessions      []Session       // that end, or of which the client leaves
 	Leaving       []Participation // whose clients lose the person
 	Deliveries    []Delivery
-	Frames        []Frame   // that the page after the logout embeds
-	RevokeOffline bool      // grants with offline_access die too
-	InsureAt      time.Time // when the insurance job runs unless the ending node was faster
+	Frames        []Frame // that the page after the logout embeds
+	RevokeOffline bool    // grants with offline_access die too
+	Early         bool    // this node makes the first attempts right after the commit; otherwise a job does
 
 	giveUpAt  time.Time            // of its deliveries
 	byID      map[string]int       // where each of Sessions is; see session
@@ -64,7 +64,6 @@ type planner struct {
 	clients  Clients
 	channels []channel
 	retryFor time.Duration
-	insureIn time.Duration
 }
 
 // channel is one way by which relying parties are told. One that reaches them by itself is a Notifier too; the others leave it to the
@@ -89,7 +88,7 @@ func (p planner) plan(ctx context.Context, id string, req Request, at time.Time,
 
 // empty returns a plan that tells nobody.
 func (p planner) empty(id string, req Request, at time.Time) *Plan {
-	return &Plan{LogoutID: id, Request: req, At: at, InsureAt: at.Add(p.insureIn), giveUpAt: at.Add(p.retryFor)}
+	return &Plan{LogoutID: id, Request: req, At: at, giveUpAt: at.Add(p.retryFor)}
 }
 
 // tell plans how one client learns that its participation has ended: through every channel that it registered and that can carry this

@@ -41,13 +41,8 @@ func (e *Engine) aboutStream(ctx context.Context, s Stream, actor Actor, event s
 		return err
 	}
 	plan.Deliveries = append(plan.Deliveries, d)
-	slot := e.insure(plan)
-	if err := e.cfg.Store.Write(ctx, plan); err != nil {
-		e.release(slot)
+	if err := e.write(ctx, plan); err != nil {
 		return fmt.Errorf("logout: posting an event of stream %s: %w", s.ID, err)
-	}
-	if slot {
-		e.startEarly(ctx, plan)
 	}
 	return nil
 }

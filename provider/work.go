@@ -18,6 +18,8 @@ import (
 const (
 	// sweepEvery is how soon the relying parties of a session hear that its lifetime has passed.
 	sweepEvery = 30 * time.Second
+	// rescueEvery is how often a node looks for logouts that another one, which died, was to tell the relying parties of.
+	rescueEvery = 5 * time.Second
 	// rotateEvery is how soon a signing key is made, activated or removed whose time has come.
 	rotateEvery = 30 * time.Second
 	// cleanEvery is how often what is no longer needed is deleted.
@@ -42,9 +44,10 @@ type work struct {
 //  2. Users and clients are as the configuration says; clients that were removed from it are named in a warning, and stay.
 //  3. This node works jobs: insurance and retries of deliveries.
 //  4. It listens for clients and keys that other nodes change.
-//  5. It sweeps: sessions past their lifetime end, what nobody needs any more is deleted.
-//  6. It rotates signing keys.
-//  7. Pages can connect.
+//  5. It looks after the first attempts of nodes that died.
+//  6. It sweeps: sessions past their lifetime end, what nobody needs any more is deleted.
+//  7. It rotates signing keys.
+//  8. Pages can connect.
 //
 // Start once; Stop ends it.
 func (p *Provider) Start(ctx context.Context) error {
@@ -64,6 +67,7 @@ func (p *Provider) Start(ctx context.Context) error {
 	if err := p.startHub(ctx); err != nil {
 		return err
 	}
+	p.work.group.Go(func() { p.every(ctx, rescueEvery, p.rescue) })
 	p.work.group.Go(func() { p.every(ctx, sweepEvery, p.sweep) })
 	p.work.group.Go(func() { p.every(ctx, rotateEvery, p.keyring.Rotate) })
 	p.work.group.Go(func() { p.every(ctx, cleanEvery, p.clean) })
@@ -147,6 +151,15 @@ func (p *Provider) every(ctx context.Context, interval time.Duration, fn func(co
 			return
 		}
 	}
+}
+
+// rescue gives jobs to logouts of which nobody is about to tell the relying parties.
+func (p *Provider) rescue(ctx context.Context) error {
+	n, err := p.engine.Rescue(ctx)
+	if n > 0 {
+		p.cfg.Logger.WarnContext(ctx, "first attempts were overdue; jobs make them now", "logouts", n)
+	}
+	return err
 }
 
 // sweep ends sessions that passed a lifetime, and detaches devices that nobody uses.

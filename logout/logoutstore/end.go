@@ -2,25 +2,22 @@ package logoutstore
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"github.com/exeunt-id/exeunt/database"
 	"github.com/exeunt-id/exeunt/logout"
 )
 
-// End implements logout.Ender.
+// endAlone is End in a transaction of its own, or the one in ctx.
 //
 //  1. Mark: one conditional update decides who ends what; a concurrent End waits for it and then finds nothing.
 //  2. Only then read the participations: whoever was issuing tokens held the session's row (see Lock), so none can be missed.
-//  3. Plan, and write the logout, its deliveries and its insurance job.
-func (s *Store) End(ctx context.Context, id string, req logout.Request, at time.Time, plan logout.PlanFunc) (*logout.Plan, error) {
+//  3. Plan, and write the logout, its deliveries and what insures them.
+func (s *Store) endAlone(ctx context.Context, id string, req logout.Request, at time.Time, plan logout.PlanFunc) (*logout.Plan, error) {
 	var p *logout.Plan
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
 		mark := s.endSessions
@@ -153,52 +150,4 @@ func limit(req logout.Request) string {
 		return " LIMIT " + strconv.Itoa(n)
 	}
 	return ""
-}
-
-type logoutRow struct {
-	ID          string
-	Cause       string
-	Actor       string
-	Target      string
-	InitiatorID string
-	Sessions    int
-	JobID       *int64
-	CreatedAt   int64 `gorm:"autoCreateTime:false"`
-}
-
-func (logoutRow) TableName() string { return "logouts" }
-
-func (s *Store) write(ctx context.Context, p *logout.Plan) error {
-	actor, err := json.Marshal(p.Request.Actor)
-	if err != nil {
-		return fmt.Errorf("logoutstore: %w", err)
-	}
-	aim, err := json.Marshal(p.Request.Target)
-	if err != nil {
-		return fmt.Errorf("logoutstore: %w", err)
-	}
-	row := logoutRow{
-		ID: p.LogoutID, Cause: string(p.Request.Cause), Actor: string(actor), Target: string(aim), InitiatorID: p.Request.InitiatorClientID,
-		Sessions: len(p.Sessions), CreatedAt: database.Micros(p.At),
-	}
-	if slices.ContainsFunc(p.Deliveries, func(d logout.Delivery) bool { return d.State == logout.StatePending }) {
-		jobs, err := s.db.Enqueue(ctx, river.InsertManyParams{Args: insuranceJob{LogoutID: p.LogoutID}, InsertOpts: options(queueFirst, p.InsureAt, p.At)})
-		if err != nil {
-			return err
-		}
-		row.JobID = &jobs[0]
-	}
-	if err := s.db.Writer(ctx).Create(&row).Error; err != nil {
-		return fmt.Errorf("logoutstore: writing the logout: %w", err)
-	}
-	for list := range slices.Chunk(p.Deliveries, chunk) {
-		text, err := encode(list, deliveryRecord)
-		if err != nil {
-			return err
-		}
-		if err := s.db.Writer(ctx).Exec("INSERT INTO logout_deliveries ("+deliveryColumns+") SELECT "+deliveryColumns+" FROM "+s.records(delivery), text).Error; err != nil {
-			return fmt.Errorf("logoutstore: writing deliveries: %w", err)
-		}
-	}
-	return nil
 }

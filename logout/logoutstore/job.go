@@ -19,13 +19,18 @@ const (
 	queueMass     = "logout_mass"
 )
 
-// insuranceJob makes sure that a logout's pending deliveries are attempted although the node that ended the session died.
+// insuranceJob makes sure that a logout's pending deliveries are attempted although the node that ended the session has no room for them, or
+// died.
 type insuranceJob struct {
 	LogoutID string `json:"logout_id"`
 }
 
 // Kind implements river.JobArgs.
 func (insuranceJob) Kind() string { return "logout_insurance" }
+
+func newInsuranceJob(logoutID string) river.InsertManyParams {
+	return river.InsertManyParams{Args: insuranceJob{LogoutID: logoutID}, InsertOpts: &river.InsertOpts{Queue: queueFirst}}
+}
 
 // retryJob is the next turn of one delivery.
 type retryJob struct {

@@ -73,7 +73,7 @@ func (s *Store) complete(ctx context.Context, records map[string]*logout.Record)
 	if err != nil {
 		return err
 	}
-	among := " IN (SELECT id FROM " + s.records(ids) + ")"
+	among := s.among()
 	var tallies []struct {
 		LogoutID, State string
 		N               int
@@ -113,14 +113,14 @@ func (s *Store) Ended(ctx context.Context, logoutID string, limit int) ([]logout
 func (s *Store) Figures(ctx context.Context, at time.Time, clients ...string) (map[string]logout.Figures, error) {
 	hour, day := database.Micros(at.Add(-time.Hour)), database.Micros(at.Add(-24*time.Hour))
 	all := make(map[string]logout.Figures, len(clients))
-	one := condition{}
-	if len(clients) == 1 {
-		one.add("client_id = ?", clients[0])
-	}
 	for _, id := range clients {
 		all[id] = logout.Figures{ClientID: id, Untold: logout.Tally{}}
 	}
-	if err := s.untold(ctx, all, one, hour, day); err != nil {
+	only := ""
+	if len(clients) == 1 {
+		only = clients[0]
+	}
+	if err := s.untold(ctx, all, only, hour, day); err != nil {
 		return nil, err
 	}
 	for _, id := range clients {
@@ -133,17 +133,23 @@ func (s *Store) Figures(ctx context.Context, at time.Time, clients ...string) (m
 	return all, nil
 }
 
-// untold counts what was not acknowledged.
-func (s *Store) untold(ctx context.Context, all map[string]logout.Figures, where condition, hour, day int64) error {
-	where.add(untold)
+// untold counts what was not acknowledged, by all clients or only by one.
+func (s *Store) untold(ctx context.Context, all map[string]logout.Figures, only string, hour, day int64) error {
+	var off, waiting condition
+	off.given(s.client(false), only)
+	off.add(astray)
+	waiting.given(s.client(true), only)
+	waiting.add(s.pending())
 	var rows []struct {
 		ClientID, State   string
 		N, Oldest         int64
 		LastHour, LastDay int
 	}
-	res := s.db.Reader(ctx).Raw("SELECT client_id, state, count(*) AS n, min(created_at) AS oldest, "+
-		"sum(CASE WHEN created_at >= ? THEN 1 ELSE 0 END) AS last_hour, sum(CASE WHEN created_at >= ? THEN 1 ELSE 0 END) AS last_day "+
-		"FROM logout_deliveries WHERE "+where.String()+" GROUP BY client_id, state", append([]any{hour, day}, where.args...)...).Scan(&rows)
+	const columns = "count(*) AS n, min(created_at) AS oldest, " +
+		"sum(CASE WHEN created_at >= ? THEN 1 ELSE 0 END) AS last_hour, sum(CASE WHEN created_at >= ? THEN 1 ELSE 0 END) AS last_day FROM logout_deliveries WHERE "
+	args := append([]any{hour, day}, off.args...)
+	res := s.db.Reader(ctx).Raw("SELECT client_id, detour AS state, "+columns+off.String()+" GROUP BY client_id, detour UNION ALL "+
+		"SELECT client_id, state, "+columns+waiting.String()+" GROUP BY client_id, state", append(args, args...)...).Scan(&rows)
 	if res.Error != nil {
 		return fmt.Errorf("logoutstore: counting deliveries: %w", res.Error)
 	}
@@ -167,25 +173,25 @@ func (s *Store) untold(ctx context.Context, all map[string]logout.Figures, where
 	return nil
 }
 
-// told reads the receipts of one client.
+// told reads the receipts of one client, for logouts of the last day.
 func (s *Store) told(ctx context.Context, f *logout.Figures, hour, day int64) error {
 	var count struct{ LastHour, LastDay int }
 	res := s.db.Reader(ctx).Raw("SELECT coalesce(sum(CASE WHEN created_at >= ? THEN 1 ELSE 0 END), 0) AS last_hour, count(*) AS last_day "+
-		"FROM logout_deliveries WHERE client_id = ? AND state = 'delivered' AND settled_at >= ? AND created_at >= ?", hour, f.ClientID, day, day).Scan(&count)
+		"FROM logout_deliveries WHERE client_id = ? AND state = 'delivered' AND created_at >= ?", hour, f.ClientID, day).Scan(&count)
 	if res.Error != nil {
 		return fmt.Errorf("logoutstore: counting receipts: %w", res.Error)
 	}
 	f.Hour.Told, f.Day.Told = count.LastHour, count.LastDay
 	var sample []struct{ CreatedAt, SettledAt int64 }
-	res = s.db.Reader(ctx).Raw("SELECT created_at, settled_at FROM logout_deliveries WHERE client_id = ? AND state = 'delivered' ORDER BY settled_at DESC LIMIT ?",
-		f.ClientID, logout.MaxSample).Scan(&sample)
+	res = s.db.Reader(ctx).Raw("SELECT created_at, settled_at FROM logout_deliveries WHERE client_id = ? AND state = 'delivered' AND created_at >= ? ORDER BY created_at DESC LIMIT ?",
+		f.ClientID, day, logout.MaxSample).Scan(&sample)
 	if res.Error != nil {
 		return fmt.Errorf("logoutstore: reading receipts: %w", res.Error)
 	}
 	var lastHour, lastDay []time.Duration
-	for i, r := range sample {
-		if i == 0 {
-			f.LastDelivered = database.Time(r.SettledAt)
+	for _, r := range sample {
+		if at := database.Time(r.SettledAt); at.After(f.LastDelivered) {
+			f.LastDelivered = at
 		}
 		took := time.Duration(r.SettledAt-r.CreatedAt) * time.Microsecond
 		if r.SettledAt >= hour {
@@ -197,5 +203,14 @@ func (s *Store) told(ctx context.Context, f *logout.Figures, hour, day int64) er
 	}
 	f.Hour.Measure(lastHour)
 	f.Day.Measure(lastDay)
+	if len(sample) > 0 {
+		return nil
+	}
+	var last *int64
+	res = s.db.Reader(ctx).Raw("SELECT max(succeeded_at) FROM logout_receivers WHERE client_id = ?", f.ClientID).Scan(&last)
+	if res.Error != nil {
+		return fmt.Errorf("logoutstore: reading the last success: %w", res.Error)
+	}
+	f.LastDelivered = database.NullTime(last)
 	return nil
 }

@@ -51,8 +51,17 @@ func (c *condition) page(since, until time.Time, before logout.Position) {
 	}
 }
 
-// untold is the condition of the partial indexes over deliveries that were not acknowledged, in their words: SQLite compares no others.
-const untold = "state <> 'delivered'"
+// astray is the condition of the partial indexes over deliveries that have left the straight way from pending to delivered, in their words: SQLite
+// compares no others. Their state is their detour. See migration 12 for the reason.
+const astray = "detour <> ''"
+
+// pending is the condition of deliveries that are pending. No index has them; they are found by their logouts, which are insured.
+func (s *Store) pending() string {
+	if s.db.Postgres() {
+		return "state = 'pending' AND logout_id = ANY (ARRAY(SELECT id FROM logouts WHERE job_id IS NOT NULL))" // no join, which might begin with the deliveries
+	}
+	return "state = 'pending' AND logout_id IN (SELECT id FROM logouts WHERE job_id IS NOT NULL)"
+}
 
 // selective reports whether the filter names so few deliveries that nothing else should be looked for by an index.
 func selective(f logout.Filter) bool {
@@ -67,29 +76,43 @@ func (s *Store) selections(f logout.Filter) []condition {
 		states = slices.DeleteFunc(logout.States(), func(st logout.State) bool { return st == logout.StateDelivered }) // a receipt leaves no error
 	}
 	if selective(f) {
-		c := s.selection(f)
+		c := s.selection(f, true)
 		if len(states) > 0 {
 			c.add("state IN (" + literals(states) + ")")
 		}
 		return []condition{c}
 	}
 	if len(states) == 0 {
-		return []condition{s.selection(f)}
+		return []condition{s.selection(f, false)}
 	}
 	var all []condition
 	for _, state := range slices.Compact(slices.Sorted(slices.Values(states))) {
-		c := s.selection(f)
-		c.add("state = " + literals([]logout.State{state}))
-		if state != logout.StateDelivered {
-			c.add(untold)
+		c := s.selection(f, state == logout.StatePending)
+		switch state {
+		case logout.StateDelivered:
+			c.add("state = 'delivered'")
+		case logout.StatePending:
+			c.add(s.pending())
+		default:
+			c.add("detour = " + literals([]logout.State{state}))
+			c.add(astray)
 		}
 		all = append(all, c)
 	}
 	return all
 }
 
+// client is the condition on a client. Of a few rows that something else finds, narrow, SQLite must not look for it by an index: it counts nothing,
+// and might prefer that one, because it is a single comparison or happens to have the order.
+func (s *Store) client(narrow bool) string {
+	if narrow && !s.db.Postgres() {
+		return "+client_id = ?"
+	}
+	return "client_id = ?"
+}
+
 // selection is everything of a filter but its states.
-func (s *Store) selection(f logout.Filter) condition {
+func (s *Store) selection(f logout.Filter, narrow bool) condition {
 	var c condition
 	c.given("id = ?", f.DeliveryID)
 	c.given("logout_id = ?", f.LogoutID)
@@ -97,11 +120,7 @@ func (s *Store) selection(f logout.Filter) condition {
 		c.add("subject IN (SELECT subject FROM logout_participations WHERE session_id = ?) AND session_id = ?", f.SessionID, f.SessionID)
 	}
 	c.given("subject = ?", f.Subject)
-	client := "client_id = ?"
-	if selective(f) && !s.db.Postgres() {
-		client = "+client_id = ?" // SQLite, which counts nothing, might prefer the index that happens to have the order
-	}
-	c.given(client, f.ClientID)
+	c.given(s.client(narrow), f.ClientID)
 	c.given("channel = ?", string(f.Channel))
 	c.given("cause = ?", string(f.Cause))
 	if f.ErrorText != "" {
@@ -249,14 +268,10 @@ func (s *Store) redeliver(ctx context.Context, chosen []string, states []logout.
 	}
 	var moved []struct{ ID, ClientID, Channel, State string }
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
-		state := "state"
-		if !s.db.Postgres() {
-			state = "+state" // the ids are what to look up
-		}
 		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = CASE WHEN "+fetched+" THEN 'unconfirmed' WHEN "+pulledAlone+" THEN 'unreachable' ELSE 'retrying' END, "+
 			"parked = NOT ("+fetched+" OR "+pulledAlone+"), pulled = FALSE, "+
 			"rejections = 0, next_at = ?, give_up_at = ?, settled_at = NULL "+
-			"WHERE id IN (SELECT id FROM logout_deliveries WHERE id IN (SELECT id FROM "+s.records(ids)+") AND "+state+" IN ("+literals(states)+") ORDER BY id"+s.lock("UPDATE")+
+			"WHERE id IN (SELECT id FROM logout_deliveries WHERE id"+s.among()+" AND state IN ("+literals(states)+") ORDER BY id"+s.lock("UPDATE")+
 			") RETURNING id, client_id, channel, state", database.Micros(at), database.Micros(giveUpAt), text).Scan(&moved)
 		if res.Error != nil {
 			return fmt.Errorf("logoutstore: redelivering: %w", res.Error)

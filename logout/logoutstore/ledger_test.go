@@ -46,7 +46,7 @@ func (b books) write(subject string, ago time.Duration, cause logout.Cause, clie
 	req := logout.Request{Cause: cause, Actor: logout.Actor{Kind: "user", ID: subject, Address: "192.0.2.1"}, Target: logout.Target{SessionID: session.ID}, InitiatorClientID: "shop"}
 	id := logout.NewID()
 	plan, err := b.End(b.Context(), id, req, at, func(_ context.Context, sessions []logout.Session, leaving []logout.Participation) (*logout.Plan, error) {
-		p := &logout.Plan{LogoutID: id, Request: req, At: at, Sessions: sessions, InsureAt: at}
+		p := &logout.Plan{LogoutID: id, Request: req, At: at, Sessions: sessions}
 		for _, part := range leaving {
 			p.Deliveries = append(p.Deliveries, logout.Delivery{
 				ID: logout.NewID(), LogoutID: id, ClientID: part.ClientID, Channel: logout.ChannelBackchannel, State: logout.StatePending, Cause: cause,

@@ -10,17 +10,19 @@ import (
 	"github.com/exeunt-id/exeunt/logout"
 )
 
-// openOfStream is what a stream has not settled: word for word the condition of the index that serves it.
-const openOfStream = "stream_id = ? AND stream_id <> '' AND state IN ('unconfirmed', 'retrying', 'pending')"
+// openOfStream is what a stream has not settled, but for what is pending: word for word the condition of the index that serves it.
+const openOfStream = "stream_id = ? AND stream_id <> '' AND detour IN ('unconfirmed', 'retrying')"
 
 // Waiting implements logout.Mailbox.
 func (s *Store) Waiting(ctx context.Context, streamID, onlyEvent string, limit int) ([]logout.Delivery, error) {
-	where, args := openOfStream, []any{streamID}
+	rest, args := " ORDER BY id LIMIT ?", []any{streamID}
 	if onlyEvent != "" {
-		where, args = where+" AND event = ?", append(args, onlyEvent)
+		rest, args = " AND event = ?"+rest, append(args, onlyEvent)
 	}
+	args = append(args, limit)
 	var rows []deliveryRow
-	res := s.db.Reader(ctx).Raw("SELECT "+deliveryColumns+" FROM logout_deliveries WHERE "+where+" ORDER BY id LIMIT ?", append(args, limit)...).Scan(&rows)
+	res := s.db.Reader(ctx).Raw("SELECT * FROM (SELECT * FROM (SELECT "+deliveryColumns+" FROM logout_deliveries WHERE "+openOfStream+rest+") a UNION ALL "+
+		"SELECT * FROM (SELECT "+deliveryColumns+" FROM logout_deliveries WHERE stream_id = ? AND stream_id <> '' AND "+s.pending()+rest+") b) u ORDER BY id LIMIT ?", append(append(args, args...), limit)...).Scan(&rows)
 	if res.Error != nil {
 		return nil, fmt.Errorf("logoutstore: reading what waits for a stream: %w", res.Error)
 	}
@@ -76,7 +78,8 @@ func (s *Store) collect(ctx context.Context, streamID string, said []logout.Atte
 
 // Shift implements logout.Mailbox.
 func (s *Store) Shift(ctx context.Context, shift logout.Shift) error {
-	from := "('unconfirmed', 'retrying')"
+	chosen, states := "SELECT id FROM logout_deliveries WHERE "+openOfStream, []logout.State{logout.StateUnconfirmed, logout.StateRetrying}
+	of := []any{shift.Stream.ID}
 	set, args := "parked = ?, last_error = ?, uri = ?", []any{shift.To == logout.StateRetrying, shift.Reason, shift.Stream.EndpointURL}
 	at := database.Time(database.Micros(shift.At))
 	switch shift.To {
@@ -84,14 +87,15 @@ func (s *Store) Shift(ctx context.Context, shift logout.Shift) error {
 		set += ", rejections = 0, settled_at = NULL, next_at = ?, give_up_at = ?"
 		args = append(args, database.Micros(at), database.Micros(shift.GiveUpAt))
 	case logout.StateUnreachable:
-		from = "('unconfirmed', 'retrying', 'pending')"
+		chosen += " UNION ALL SELECT id FROM logout_deliveries WHERE stream_id = ? AND stream_id <> '' AND " + s.pending()
+		states, of = append(states, logout.StatePending), append(of, shift.Stream.ID)
 		set += ", settled_at = ?"
 		args = append(args, database.Micros(at))
 	}
 	return s.db.Tx(ctx, func(ctx context.Context) error {
 		var moved []logout.Receiver
-		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = ?, "+set+" WHERE "+openOfStream+" AND state IN "+from+" AND event <> ? RETURNING client_id, channel",
-			append(append([]any{string(shift.To)}, args...), shift.Stream.ID, shift.Spare)...).Scan(&moved)
+		res := s.db.Writer(ctx).Raw("UPDATE logout_deliveries SET state = ?, "+set+" WHERE id IN ("+chosen+") AND state IN ("+literals(states)+") AND event <> ? RETURNING client_id, channel",
+			append(append(append([]any{string(shift.To)}, args...), of...), shift.Spare)...).Scan(&moved)
 		if res.Error != nil {
 			return fmt.Errorf("logoutstore: shifting the events of a stream: %w", res.Error)
 		}

@@ -74,14 +74,7 @@ func (s *Store) recordAttempts(ctx context.Context, settlements []logout.Settlem
 			made = append(made, *st.Attempt)
 		}
 	}
-	if len(made) == 0 {
-		return nil
-	}
-	text, err := encode(made, attemptRecord)
-	if err != nil {
-		return err
-	}
-	if err := s.db.Writer(ctx).Exec("INSERT INTO logout_attempts ("+attemptColumns+") SELECT "+attemptColumns+" FROM "+s.records(attempt), text).Error; err != nil {
+	if err := insert(ctx, s, "logout_attempts", attempt, made, attemptRecord); err != nil {
 		return fmt.Errorf("logoutstore: recording attempts: %w", err)
 	}
 	return nil
@@ -127,16 +120,16 @@ func (s *Store) move(ctx context.Context, at time.Time, settlements []logout.Set
 	if err != nil {
 		return nil, err
 	}
-	with, from, state := "", s.records(outcome), "logout_deliveries.state"
+	with, from := "", s.records(outcome)
 	if !s.db.Postgres() {
-		// SQLite would read all open deliveries and take the records apart for each. This way it takes them apart once and looks each row up.
-		with, from, state = "WITH v AS MATERIALIZED (SELECT * FROM "+from+") ", "v", "+logout_deliveries.state"
+		// SQLite would take the records apart for each delivery. This way it takes them apart once.
+		with, from = "WITH v AS MATERIALIZED (SELECT * FROM "+from+") ", "v"
 	}
 	var found []string
 	res := s.db.Writer(ctx).Raw(with+"UPDATE logout_deliveries SET state = v.state, attempts = v.attempts, rejections = v.rejections, parked = v.parked, next_at = v.next_at, "+
 		"settled_at = v.settled_at, last_status = v.last_status, last_error = v.last_error FROM "+from+
 		" WHERE logout_deliveries.id = v.id AND logout_deliveries.attempts = v.made AND (logout_deliveries.next_at = v.turn OR v.state = 'delivered') "+
-		"AND "+state+" IN ('pending', 'retrying') RETURNING logout_deliveries.id", text).Scan(&found)
+		"AND logout_deliveries.state IN ('pending', 'retrying') RETURNING logout_deliveries.id", text).Scan(&found)
 	if res.Error != nil {
 		return nil, fmt.Errorf("logoutstore: moving deliveries: %w", res.Error)
 	}
@@ -161,45 +154,4 @@ func (s *Store) enqueueRetries(ctx context.Context, at time.Time, moved []logout
 	}
 	_, err := s.db.Enqueue(ctx, jobs...)
 	return err
-}
-
-// dropInsurance deletes the insurance job of every logout whose deliveries all had their first turn. It looks only when some of them had
-// it just now, and forgets the job's id: SQLite gives it to another job.
-func (s *Store) dropInsurance(ctx context.Context, moved []logout.Settlement) error {
-	var first []string
-	for _, st := range moved {
-		if id := st.Delivery.LogoutID; st.Delivery.State == logout.StatePending && !slices.Contains(first, id) {
-			first = append(first, id)
-		}
-	}
-	if len(first) == 0 {
-		return nil
-	}
-	text, err := encodeIDs(first)
-	if err != nil {
-		return err
-	}
-	var told []struct {
-		ID    string
-		JobID int64
-	}
-	res := s.db.Writer(ctx).Raw("SELECT id, job_id FROM logouts l WHERE id IN (SELECT id FROM "+s.records(ids)+") AND job_id IS NOT NULL AND NOT EXISTS "+
-		"(SELECT 1 FROM logout_deliveries d WHERE d.logout_id = l.id AND d.state = 'pending')", text).Scan(&told)
-	if res.Error != nil {
-		return fmt.Errorf("logoutstore: looking for insurance jobs: %w", res.Error)
-	}
-	if len(told) == 0 {
-		return nil
-	}
-	over, jobs := make([]string, len(told)), make([]int64, len(told))
-	for i, row := range told {
-		over[i], jobs[i] = row.ID, row.JobID
-	}
-	if text, err = encodeIDs(over); err != nil {
-		return err
-	}
-	if err := s.db.Writer(ctx).Exec("UPDATE logouts SET job_id = NULL WHERE id IN (SELECT id FROM "+s.records(ids)+")", text).Error; err != nil {
-		return fmt.Errorf("logoutstore: forgetting insurance jobs: %w", err)
-	}
-	return s.db.DeleteJobs(ctx, jobs...)
 }

@@ -3,6 +3,8 @@ package logoutstore
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/exeunt-id/exeunt/database"
@@ -96,8 +98,19 @@ func (s *Store) numbered(ctx context.Context, clientID string, after int64, limi
 // Unacknowledged implements logout.Inbox.
 func (s *Store) Unacknowledged(ctx context.Context, clientID string, limit int) ([]logout.StoredEvent, error) {
 	var rows []eventRow
-	res := s.db.Reader(ctx).Raw("SELECT "+deliveryColumns+" FROM logout_deliveries l WHERE client_id = ? AND event_id = id AND state <> 'delivered' AND NOT EXISTS "+
-		"(SELECT 1 FROM logout_deliveries o WHERE o.event_id = l.id AND o.event_id <> o.id AND o.state = 'delivered') ORDER BY id LIMIT ?", clientID, limit).Scan(&rows)
+	var parts []string
+	var args []any
+	// One for each state, as in a list: by the index only the first of each are read.
+	for i, state := range slices.DeleteFunc(logout.States(), func(st logout.State) bool { return st == logout.StateDelivered }) {
+		where := s.client(false) + " AND detour = " + literals([]logout.State{state}) + " AND " + astray
+		if state == logout.StatePending {
+			where = s.client(true) + " AND " + s.pending()
+		}
+		parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT %s FROM logout_deliveries l WHERE %s AND event_id = id AND NOT EXISTS "+
+			"(SELECT 1 FROM logout_deliveries o WHERE o.event_id = l.id AND o.event_id <> o.id AND o.state = 'delivered') ORDER BY created_at, id LIMIT ?) s%d", deliveryColumns, where, i))
+		args = append(args, clientID, limit)
+	}
+	res := s.db.Reader(ctx).Raw("SELECT * FROM ("+strings.Join(parts, " UNION ALL ")+") u ORDER BY created_at, id LIMIT ?", append(args, limit)...).Scan(&rows)
 	if res.Error != nil {
 		return nil, fmt.Errorf("logoutstore: reading pending events: %w", res.Error)
 	}
@@ -120,7 +133,7 @@ func (s *Store) withStates(ctx context.Context, rows []eventRow) ([]logout.Store
 		return nil, err
 	}
 	var others []struct{ EventID, State string }
-	res := s.db.Reader(ctx).Raw("SELECT event_id, state FROM logout_deliveries WHERE event_id <> id AND event_id IN (SELECT id FROM "+s.records(ids)+")", text).Scan(&others)
+	res := s.db.Reader(ctx).Raw("SELECT event_id, state FROM logout_deliveries WHERE event_id <> id AND event_id"+s.among(), text).Scan(&others)
 	if res.Error != nil {
 		return nil, fmt.Errorf("logoutstore: reading the states of events: %w", res.Error)
 	}
@@ -140,8 +153,8 @@ func (s *Store) Acknowledge(ctx context.Context, clientID string, eventIDs []str
 	var known []string
 	err = s.db.Tx(ctx, func(ctx context.Context) error {
 		tx := s.db.Writer(ctx)
-		asked := "(SELECT id FROM " + s.records(ids) + ")"
-		res := tx.Raw("SELECT id FROM logout_deliveries WHERE event_id = id AND client_id = ? AND id IN "+asked+" ORDER BY id", clientID, text).Scan(&known)
+		asked := s.among()
+		res := tx.Raw("SELECT id FROM logout_deliveries WHERE event_id = id AND client_id = ? AND id"+asked+" ORDER BY id", clientID, text).Scan(&known)
 		if res.Error != nil || len(known) == 0 {
 			return res.Error
 		}
@@ -151,8 +164,8 @@ func (s *Store) Acknowledge(ctx context.Context, clientID string, eventIDs []str
 		}
 		var rows []deliveryRow
 		// Two indexes, the key and that of an event's other deliveries, so two halves.
-		res = tx.Raw("SELECT "+deliveryColumns+" FROM logout_deliveries WHERE id IN (SELECT id FROM logout_deliveries WHERE id IN "+asked+
-			" UNION ALL SELECT id FROM logout_deliveries WHERE event_id <> id AND event_id IN "+asked+") AND state <> 'delivered' ORDER BY id"+s.lock("UPDATE"), mine, mine).Scan(&rows)
+		res = tx.Raw("SELECT "+deliveryColumns+" FROM logout_deliveries WHERE id IN (SELECT id FROM logout_deliveries WHERE id"+asked+
+			" UNION ALL SELECT id FROM logout_deliveries WHERE event_id <> id AND event_id"+asked+") AND state <> 'delivered' ORDER BY id"+s.lock("UPDATE"), mine, mine).Scan(&rows)
 		if res.Error != nil || len(rows) == 0 {
 			return res.Error
 		}
@@ -185,7 +198,7 @@ func (s *Store) acknowledge(ctx context.Context, open []logout.Delivery, at time
 		return err
 	}
 	res := s.db.Writer(ctx).Exec("UPDATE logout_deliveries SET state = 'delivered', pulled = TRUE, parked = FALSE, attempts = attempts + 1, rejections = 0, settled_at = ?, last_status = 0, "+
-		"last_error = '' WHERE id IN (SELECT id FROM "+s.records(ids)+")", database.Micros(at), text)
+		"last_error = '' WHERE id"+s.among(), database.Micros(at), text)
 	if res.Error != nil {
 		return res.Error
 	}

@@ -16,9 +16,16 @@ const purgeBatch = 200
 // time, and the sessions that ended before it, except those that spared returns. They are still needed: by them one knows what somebody's device, say,
 // left behind. Nil spares none.
 func (s *Store) Purge(ctx context.Context, before time.Time, spared func(ctx context.Context, sessionIDs []string) ([]string, error)) error {
+	for {
+		n, err := s.purgeLogouts(ctx, before)
+		if err != nil {
+			return err
+		}
+		if n < purgeBatch {
+			break
+		}
+	}
 	for _, query := range []string{
-		"DELETE FROM logouts WHERE id IN (SELECT id FROM logouts l WHERE created_at < ? AND NOT EXISTS " +
-			"(SELECT 1 FROM logout_deliveries d WHERE d.logout_id = l.id AND d.state IN ('pending', 'retrying')) LIMIT ?)",
 		"DELETE FROM logout_masses WHERE id IN (SELECT id FROM logout_masses WHERE finished_at < ? LIMIT ?)",
 		// The outer condition is looked at again on a row that somebody has just given a turn: without its row that turn would never come.
 		"DELETE FROM logout_receivers WHERE turn_at IS NULL AND NOT open AND (client_id, channel) IN (SELECT client_id, channel FROM logout_receivers WHERE turn_at IS NULL AND NOT open " +
@@ -35,6 +42,37 @@ func (s *Store) Purge(ctx context.Context, before time.Time, spared func(ctx con
 		}
 	}
 	return s.purgeSessions(ctx, before, spared)
+}
+
+// purgeLogouts deletes some logouts with their deliveries and attempts.
+func (s *Store) purgeLogouts(ctx context.Context, before time.Time) (int, error) {
+	var old []string
+	err := s.db.Tx(ctx, func(ctx context.Context) error {
+		tx := s.db.Writer(ctx)
+		if err := tx.Raw("SELECT id FROM logouts l WHERE created_at < ? AND NOT EXISTS "+
+			"(SELECT 1 FROM logout_deliveries d WHERE d.logout_id = l.id AND d.state IN ('pending', 'retrying')) LIMIT ?", database.Micros(before), purgeBatch).Scan(&old).Error; err != nil || len(old) == 0 {
+			return err
+		}
+		text, err := encodeIDs(old)
+		if err != nil {
+			return err
+		}
+		chosen := s.among()
+		for _, query := range []string{
+			"DELETE FROM logout_attempts WHERE delivery_id IN (SELECT id FROM logout_deliveries WHERE logout_id" + chosen + ")",
+			"DELETE FROM logout_deliveries WHERE logout_id" + chosen,
+			"DELETE FROM logouts WHERE id" + chosen,
+		} {
+			if err := tx.Exec(query, text).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("logoutstore: purging logouts: %w", err)
+	}
+	return len(old), nil
 }
 
 // purgeSessions goes through them in the order of their ends, so that the ones that stay are passed once.

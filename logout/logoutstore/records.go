@@ -1,8 +1,10 @@
 package logoutstore
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,7 +27,8 @@ func (s *Store) records(columns []column) string {
 	}
 	from := "json_each(?)"
 	if s.db.Postgres() {
-		from = "json_array_elements(CAST(? AS json)) AS e"
+		// jsonb, not json: that would be read from its beginning for each column.
+		from = "jsonb_array_elements(CAST(? AS jsonb)) AS e"
 	}
 	return "(SELECT " + strings.Join(fields, ", ") + " FROM " + from + ") AS v"
 }
@@ -52,8 +55,32 @@ func encode[T any](list []T, row func(T) []any) (string, error) {
 	return string(text), nil
 }
 
+// insert writes a list of rows into a table, in statements of at most chunk.
+func insert[T any](ctx context.Context, s *Store, table string, columns []column, list []T, row func(T) []any) error {
+	for some := range slices.Chunk(list, chunk) {
+		text, err := encode(some, row)
+		if err != nil {
+			return err
+		}
+		query := "INSERT INTO " + table + " (" + names("", columns) + ") SELECT " + names("", columns) + " FROM " + s.records(columns)
+		if err := s.db.Writer(ctx).Exec(query, text).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ids is the table expression of a list of ids.
 var ids = []column{{"id", "TEXT"}}
+
+// among ends a condition that a column is one of a list of ids, whose only parameter is what encodeIDs returns.
+func (s *Store) among() string {
+	list := "SELECT id FROM " + s.records(ids)
+	if s.db.Postgres() {
+		return " = ANY (ARRAY(" + list + "))" // looked up by an index; a join might read the whole table, while it is small or not yet analysed
+	}
+	return " IN (" + list + ")"
+}
 
 func encodeIDs(list []string) (string, error) {
 	return encode(list, func(id string) []any { return []any{id} })

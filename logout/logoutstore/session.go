@@ -180,7 +180,7 @@ func (s *Store) participationsOf(ctx context.Context, of []logout.Session) ([]lo
 		if err != nil {
 			return nil, err
 		}
-		where := "session_id IN (SELECT id FROM " + s.records(ids) + ")"
+		where := "session_id" + s.among()
 		if len(list) == 1 { // nearly always, and then no planner can go wrong
 			where, text = "session_id = ?", list[0].ID
 		}

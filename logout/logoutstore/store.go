@@ -12,7 +12,10 @@ import (
 )
 
 // Store implements logout.Store.
-type Store struct{ db *database.DB }
+type Store struct {
+	db   *database.DB
+	ends ends
+}
 
 var _ logout.Store = (*Store)(nil)
 

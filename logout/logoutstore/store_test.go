@@ -31,8 +31,11 @@ func insured(t *testing.T, db *database.DB) {
 	}
 	open := "j.state NOT IN ('completed', 'cancelled', 'discarded')"
 	for what, query := range map[string]string{
-		"logouts with a pending delivery and no insurance job": `SELECT count(DISTINCT logout_id) FROM logout_deliveries d WHERE state = 'pending' AND NOT EXISTS
-			(SELECT 1 FROM river_job j WHERE j.kind = 'logout_insurance' AND ` + argument("logout_id") + ` = d.logout_id AND ` + open + `)`,
+		"logouts with a pending delivery that have no insurance job and are not early": `SELECT count(DISTINCT logout_id) FROM logout_deliveries d WHERE state = 'pending' AND NOT EXISTS
+			(SELECT 1 FROM river_job j WHERE j.kind = 'logout_insurance' AND ` + argument("logout_id") + ` = d.logout_id AND ` + open + `) AND NOT EXISTS
+			(SELECT 1 FROM logouts l WHERE l.id = d.logout_id AND l.job_id = 0)`,
+		"logouts with two insurance jobs": `SELECT count(*) FROM (SELECT ` + argument("logout_id") + ` FROM river_job j WHERE j.kind = 'logout_insurance' AND ` + open + `
+			GROUP BY ` + argument("logout_id") + ` HAVING count(*) > 1) AS twice`,
 		"parked deliveries that are not retrying": `SELECT count(*) FROM logout_deliveries WHERE parked AND state <> 'retrying'`,
 		"receivers with parked deliveries and no turn": `SELECT count(*) FROM (SELECT DISTINCT client_id, channel FROM logout_deliveries WHERE parked) AS p WHERE NOT EXISTS
 			(SELECT 1 FROM logout_receivers r WHERE r.client_id = p.client_id AND r.channel = p.channel AND r.turn_at IS NOT NULL)`,

@@ -15,7 +15,7 @@ import (
 // write announces events to a client in the transaction in ctx, each with the given further deliveries by other channels, and returns their
 // ids.
 func write(ctx context.Context, s Opened, clientID string, events, others int) ([]string, error) {
-	p := &logout.Plan{LogoutID: logout.NewID(), Request: logout.Request{Cause: logout.CauseAnnounced}, At: epoch, InsureAt: epoch.Add(15 * time.Second)}
+	p := &logout.Plan{LogoutID: logout.NewID(), Request: logout.Request{Cause: logout.CauseAnnounced}, At: epoch, Early: true}
 	var ids []string
 	for range events {
 		id := logout.NewID()

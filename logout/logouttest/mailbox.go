@@ -12,7 +12,7 @@ import (
 // signal writes one event of a stream, in a state.
 func signal(t *testing.T, s Opened, streamID, event string, state logout.State) logout.Delivery {
 	t.Helper()
-	p := &logout.Plan{LogoutID: logout.NewID(), Request: logout.Request{Cause: logout.CauseAnnounced}, At: epoch, InsureAt: epoch.Add(15 * time.Second)}
+	p := &logout.Plan{LogoutID: logout.NewID(), Request: logout.Request{Cause: logout.CauseAnnounced}, At: epoch, Early: true}
 	d := logout.Delivery{
 		ID: logout.NewID(), LogoutID: p.LogoutID, ClientID: "shop", Channel: logout.ChannelCAEP, State: state, Cause: logout.CauseAnnounced,
 		Subject: "alice", Event: event, Payload: `{}`, StreamID: streamID, CreatedAt: epoch, NextAt: epoch, GiveUpAt: epoch.Add(72 * time.Hour),

@@ -12,7 +12,7 @@ import (
 // testWrite: what ends nothing is as durable as what does, with its transaction or not at all.
 func testWrite(t *testing.T, s Opened) {
 	message := func() *logout.Plan {
-		p := &logout.Plan{LogoutID: logout.NewID(), Request: logout.Request{Cause: logout.CauseAnnounced}, At: epoch, InsureAt: epoch.Add(15 * time.Second)}
+		p := &logout.Plan{LogoutID: logout.NewID(), Request: logout.Request{Cause: logout.CauseAnnounced}, At: epoch, Early: true}
 		p.Deliveries = []logout.Delivery{{
 			ID: logout.NewID(), LogoutID: p.LogoutID, ClientID: "shop", Channel: "test", State: logout.StatePending, Cause: logout.CauseAnnounced,
 			Subject: "alice", Event: logout.EventUserUpdated, Payload: `{"a":1}`, CreatedAt: epoch, NextAt: epoch, GiveUpAt: epoch.Add(72 * time.Hour),
@@ -113,7 +113,7 @@ func testRedeliver(t *testing.T, s Opened) {
 // testRedeliverPulled: a client has acknowledged by pull what nobody ever sent it. Told again, it lies ready again; there is no address to
 // attempt.
 func testRedeliverPulled(t *testing.T, s Opened) {
-	p := &logout.Plan{LogoutID: logout.NewID(), Request: logout.Request{Cause: logout.CauseRedirect}, At: epoch, InsureAt: epoch}
+	p := &logout.Plan{LogoutID: logout.NewID(), Request: logout.Request{Cause: logout.CauseRedirect}, At: epoch}
 	for _, d := range []logout.Delivery{
 		{Channel: logout.ChannelWebhook, State: logout.StateUnreachable},
 		{Channel: logout.ChannelFrontchannel, State: logout.StateUnconfirmed, URI: "https://shop.example/frame"},

@@ -21,8 +21,8 @@ type Opened struct {
 	// Tx runs fn in one transaction of the store.
 	Tx func(ctx context.Context, fn func(ctx context.Context) error) error
 
-	// Insured fails the test unless every logout with a pending delivery has its insurance job, every retrying delivery a job of its own
-	// or, if it is parked, its receiver a turn, and every turn a job.
+	// Insured fails the test unless every logout with a pending delivery has its insurance job or can be rescued, every retrying delivery a job
+	// of its own or, if it is parked, its receiver a turn, and every turn a job.
 	Insured func(t *testing.T)
 }
 
@@ -46,6 +46,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Opened) {
 		{"redeliver during an attempt", testRedeliverDuringAttempt},
 		{"redeliver what was pulled", testRedeliverPulled},
 		{"doubled outcome", testDoubledOutcome},
+		{"rescue", testRescue},
 		{"lapsed", testLapsed},
 		{"parked", testParked},
 		{"breaker", testBreaker},
@@ -102,7 +103,7 @@ func plan(id string, req logout.Request) logout.PlanFunc {
 		if len(sessions)+len(leaving) == 0 {
 			return nil, nil
 		}
-		p := &logout.Plan{LogoutID: id, Request: req, At: epoch, Sessions: sessions, Leaving: leaving, InsureAt: epoch.Add(15 * time.Second)}
+		p := &logout.Plan{LogoutID: id, Request: req, At: epoch, Sessions: sessions, Leaving: leaving, Early: true}
 		for _, part := range leaving {
 			p.Deliveries = append(p.Deliveries, logout.Delivery{
 				ID: logout.NewID(), LogoutID: id, ClientID: part.ClientID, Channel: logout.ChannelBackchannel, State: logout.StatePending, Cause: req.Cause,

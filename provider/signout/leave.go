@@ -93,9 +93,13 @@ func (l *Leaver) Follow(c echo.Context, out *logout.Outcome, next Next) error {
 
 // End is the first step of Leave alone, for callers that are no browser. It does not wait.
 func (l *Leaver) End(ctx context.Context, req logout.Request, also func(ctx context.Context) error) (*logout.Outcome, error) {
+	ctx = context.WithoutCancel(ctx)
+	if also == nil {
+		return l.Engine.End(ctx, req)
+	}
 	var out *logout.Outcome
-	err := l.Tx.Tx(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
-		if out, err = l.Engine.End(ctx, req); err != nil || also == nil {
+	err := l.Tx.Tx(ctx, func(ctx context.Context) (err error) {
+		if out, err = l.Engine.End(ctx, req); err != nil {
 			return err
 		}
 		return also(ctx)

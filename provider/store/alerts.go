@@ -100,11 +100,11 @@ func (a *Alerts) troubles(ctx context.Context, now, old, since time.Time) ([]ale
 		})
 	}
 	err := errors.Join(
-		each("reading what waits", `SELECT client_id, min(created_at), count(*) FROM logout_deliveries WHERE state = 'retrying' AND state <> 'delivered' AND created_at <= ? GROUP BY client_id ORDER BY client_id`,
+		each("reading what waits", `SELECT client_id, min(created_at), count(*) FROM logout_deliveries WHERE detour = 'retrying' AND detour <> '' AND created_at <= ? GROUP BY client_id ORDER BY client_id`,
 			func(t *alert.Trouble, _ int) { t.Waiting = true }, database.Micros(old)),
 		each("reading open breakers", `SELECT client_id, min(changed_at), count(*) FROM logout_receivers WHERE open GROUP BY client_id ORDER BY client_id`,
 			func(t *alert.Trouble, _ int) { t.Open = true }),
-		each("reading what failed for good", `SELECT client_id || '' AS client, min(created_at), count(*) FROM logout_deliveries WHERE state IN ('dead', 'rejected') AND settled_at >= ?
+		each("reading what failed for good", `SELECT client_id || '' AS client, min(created_at), count(*) FROM logout_deliveries WHERE detour IN ('dead', 'rejected') AND late_at >= ?
 			GROUP BY client ORDER BY client`, func(t *alert.Trouble, n int) { t.Lost = n }, database.Micros(since)),
 	)
 	if err != nil {
@@ -125,8 +125,8 @@ func (a *Alerts) troubles(ctx context.Context, now, old, since time.Time) ([]ale
 // have been given another chance. A parked one says nothing: it waits for a breaker, which says it, or behind many others.
 func (a *Alerts) look(ctx context.Context, t *alert.Trouble, now, old, since time.Time) error {
 	query := a.db.Reader(ctx).Raw(`SELECT id, CASE WHEN attempts > 0 AND NOT parked THEN state ELSE '' END, next_at FROM logout_deliveries
-		WHERE client_id = ? AND state IN ('retrying', 'dead', 'rejected') AND state <> 'delivered'
-		AND (state = 'retrying' AND created_at <= ? OR state IN ('dead', 'rejected') AND settled_at >= ?) ORDER BY +created_at, id LIMIT ?`,
+		WHERE client_id = ? AND detour IN ('retrying', 'dead', 'rejected') AND detour <> ''
+		AND (detour = 'retrying' AND created_at <= ? OR detour IN ('dead', 'rejected') AND settled_at >= ?) ORDER BY +created_at, id LIMIT ?`,
 		t.ClientID, database.Micros(old), database.Micros(since), oldestSeen)
 	return rows(query, "reading the oldest deliveries", func(r *sql.Rows) error {
 		var id, state string
@@ -140,11 +140,18 @@ func (a *Alerts) look(ctx context.Context, t *alert.Trouble, now, old, since tim
 	})
 }
 
-// Worked implements alert.Ladder. Deliveries that are older than the first one concerned say nothing, so the rest of the table is not read.
+// newestSeen is how many of a client's deliveries are read at most to learn whether it acknowledges.
+const newestSeen = 500
+
+// Worked implements alert.Ladder. Deliveries that are older than the first one concerned say nothing. Whoever acknowledges again acknowledges what
+// has waited, of which there is an index, or, if nothing does, the newest ones; so the rest of the table is not read.
 func (a *Alerts) Worked(ctx context.Context, i alert.Incident) (bool, error) {
 	var one int
-	err := row(a.db.Reader(ctx).Raw(`SELECT 1 FROM logout_deliveries WHERE client_id = ? AND id >= ? AND state = 'delivered' AND settled_at >= ? LIMIT 1`,
-		i.ClientID, i.FirstID, database.Micros(i.BeganAt)), "looking for an acknowledgment", sql.ErrNoRows, &one)
+	began := database.Micros(i.BeganAt)
+	err := row(a.db.Reader(ctx).Raw(`SELECT 1 FROM logout_deliveries WHERE client_id = ? AND late_at >= ? AND id >= ? AND state = 'delivered' UNION ALL
+		SELECT 1 FROM (SELECT id, state, settled_at FROM logout_deliveries WHERE client_id = ? ORDER BY created_at DESC, id DESC LIMIT ?) AS newest
+		WHERE id >= ? AND state = 'delivered' AND settled_at >= ? LIMIT 1`,
+		i.ClientID, began, i.FirstID, i.ClientID, newestSeen, i.FirstID, began), "looking for an acknowledgment", sql.ErrNoRows, &one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -154,20 +161,20 @@ func (a *Alerts) Worked(ctx context.Context, i alert.Incident) (bool, error) {
 // Facts implements alert.Ladder.
 func (a *Alerts) Facts(ctx context.Context, i alert.Incident) (f alert.Facts, err error) {
 	reader := a.db.Reader(ctx)
-	err = row(reader.Raw(`SELECT count(*), count(DISTINCT subject) FROM logout_deliveries WHERE client_id = ? AND state = 'retrying'`, i.ClientID),
+	err = row(reader.Raw(`SELECT count(*), count(DISTINCT subject) FROM logout_deliveries WHERE client_id = ? AND detour = 'retrying' AND detour <> ''`, i.ClientID),
 		"counting what waits", sql.ErrNoRows, &f.Messages, &f.People)
 	if err != nil {
 		return f, err
 	}
 	var rejected int
 	err = row(reader.Raw(`SELECT count(*), CAST(coalesce(sum(CASE WHEN state = 'rejected' THEN 1 ELSE 0 END), 0) AS BIGINT) FROM logout_deliveries
-		WHERE client_id = ? AND state IN ('dead', 'rejected') AND created_at >= ? AND settled_at >= ?`, i.ClientID, database.Micros(i.BeganAt), database.Micros(i.BeganAt)),
+		WHERE client_id = ? AND detour IN ('dead', 'rejected') AND detour <> '' AND created_at >= ? AND settled_at >= ?`, i.ClientID, database.Micros(i.BeganAt), database.Micros(i.BeganAt)),
 		"counting what failed", sql.ErrNoRows, &f.Lost, &rejected)
 	if err != nil {
 		return f, err
 	}
 	f.Rejected = rejected > 0
-	err = row(reader.Raw(`SELECT last_status, last_error FROM logout_deliveries WHERE client_id = ? AND state IN ('retrying', 'dead', 'rejected') AND attempts > 0
+	err = row(reader.Raw(`SELECT last_status, last_error FROM logout_deliveries WHERE client_id = ? AND detour IN ('retrying', 'dead', 'rejected') AND detour <> '' AND attempts > 0
 		ORDER BY created_at DESC LIMIT 1`, i.ClientID), "reading the last answer", sql.ErrNoRows, &f.LastStatus, &f.LastError)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil

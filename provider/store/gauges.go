@@ -14,9 +14,9 @@ import (
 // those rows alone that wait for their first attempt, which are few. The conditions are in the words of the partial indexes, which SQLite needs.
 func (s *Store) Gauges(ctx context.Context) (backlog []metrics.Backlog, breakers []metrics.Breaker, err error) {
 	now := s.now()
-	const columns = `SELECT client_id, channel, state, count(*), min(created_at) FROM logout_deliveries WHERE `
-	query := s.db.Reader(ctx).Raw(columns + `state IN ('retrying', 'dead', 'rejected') GROUP BY client_id, channel, state UNION ALL ` +
-		columns + `state = 'pending' AND state <> 'delivered' GROUP BY client_id, channel, state`)
+	const figures = `count(*), min(created_at) FROM logout_deliveries WHERE `
+	query := s.db.Reader(ctx).Raw(`SELECT client_id, channel, detour, ` + figures + `detour IN ('retrying', 'dead', 'rejected') GROUP BY client_id, channel, detour UNION ALL ` +
+		`SELECT client_id, channel, 'pending', ` + figures + `state = 'pending' AND logout_id IN (SELECT id FROM logouts WHERE job_id IS NOT NULL) GROUP BY client_id, channel`)
 	first := rows(query, "counting the backlog", func(r *sql.Rows) error {
 		var b metrics.Backlog
 		var oldest int64

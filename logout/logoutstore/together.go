@@ -1,0 +1,179 @@
+package logoutstore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/exeunt-id/exeunt/database"
+	"github.com/exeunt-id/exeunt/logout"
+)
+
+// Ends that are asked for while others are being written share the next transaction, as commits share a write of the disk: under load it costs
+// each of them a fraction. Whoever comes when there is room waits for nobody.
+const (
+	// lanes is how many such transactions run at once. SQLite has one writer anyway.
+	lanesPostgres, lanesSQLite = 2, 1
+	// company is the most ends of one transaction.
+	company = 32
+)
+
+// ends are the calls of End that wait.
+type ends struct {
+	mu      sync.Mutex
+	running int // transactions
+	waiting []*ending
+}
+
+// ending is one call of End.
+type ending struct {
+	ctx     context.Context
+	id      string
+	req     logout.Request
+	at      time.Time
+	plan    logout.PlanFunc
+	planned *logout.Plan
+	done    chan bool // whether it is done: otherwise it must be done alone
+}
+
+// shareable reports whether a request may be carried out together with others: the end of one session and nothing else, which locks one row, for
+// somebody who does not stop waiting.
+func shareable(ctx context.Context, req logout.Request) bool {
+	id := req.Target.SessionID
+	return ctx.Done() == nil && id != "" && req.Target == (logout.Target{SessionID: id}) && !req.Cause.RevokesOffline() &&
+		req.Cause != logout.CauseIdle && req.Cause != logout.CauseExpired
+}
+
+// End implements logout.Ender.
+func (s *Store) End(ctx context.Context, id string, req logout.Request, at time.Time, plan logout.PlanFunc) (*logout.Plan, error) {
+	if s.db.InTx(ctx) || !shareable(ctx, req) {
+		return s.endAlone(ctx, id, req, at, plan)
+	}
+	e := &ending{ctx: ctx, id: id, req: req, at: at, plan: plan, done: make(chan bool, 1)}
+	if s.enter(e) {
+		s.endBatch([]*ending{e})
+		go s.leave()
+	}
+	if <-e.done {
+		return e.planned, nil
+	}
+	return s.endAlone(ctx, id, req, at, plan)
+}
+
+// enter takes a lane for an ending, or else makes it wait for one.
+func (s *Store) enter(e *ending) bool {
+	lanes := lanesPostgres
+	if !s.db.Postgres() {
+		lanes = lanesSQLite
+	}
+	s.ends.mu.Lock()
+	defer s.ends.mu.Unlock()
+	if s.ends.running < lanes {
+		s.ends.running++
+		return true
+	}
+	s.ends.waiting = append(s.ends.waiting, e)
+	return false
+}
+
+// leave carries out what waits, and gives the lane back when nothing does.
+func (s *Store) leave() {
+	for {
+		s.ends.mu.Lock()
+		n := min(len(s.ends.waiting), company)
+		batch := s.ends.waiting[:n:n]
+		s.ends.waiting = s.ends.waiting[n:]
+		if n == 0 {
+			s.ends.running--
+		}
+		s.ends.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		s.endBatch(batch)
+	}
+}
+
+// endBatch tells each of its endings whether it is done.
+func (s *Store) endBatch(batch []*ending) {
+	err := s.endTogether(batch)
+	for _, e := range batch {
+		e.done <- err == nil && e.planned != nil
+	}
+}
+
+// endTogether ends sessions in one transaction, in the steps of endAlone. It waits for nobody: a session that somebody holds, because a token is
+// being issued, say, is left out, and its planned stays nil, as does that of one that has ended. After an error nothing has ended.
+func (s *Store) endTogether(batch []*ending) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // each alone meets it again, where it belongs
+			err = fmt.Errorf("logoutstore: panic: %v", r)
+		}
+	}()
+	return s.db.Tx(context.Background(), func(ctx context.Context) error {
+		ended, err := s.markFree(ctx, batch)
+		if err != nil || len(ended) == 0 {
+			return err
+		}
+		parts, err := s.participationsOf(ctx, ended)
+		if err != nil {
+			return err
+		}
+		leaving := make(map[string][]logout.Participation, len(ended))
+		for _, p := range parts {
+			leaving[p.SessionID] = append(leaving[p.SessionID], p)
+		}
+		byLogout := make(map[string]logout.Session, len(ended))
+		for _, session := range ended {
+			byLogout[session.LogoutID] = session
+		}
+		var plans []*logout.Plan
+		for _, e := range batch {
+			session, ok := byLogout[e.id]
+			if !ok {
+				continue
+			}
+			if e.planned, err = e.plan(s.db.Within(e.ctx, ctx), []logout.Session{session}, leaving[session.ID]); err != nil {
+				return err
+			}
+			if e.planned != nil {
+				plans = append(plans, e.planned)
+			}
+		}
+		return s.write(ctx, plans...)
+	})
+}
+
+// aim is a session and the logout that ends it.
+var aim = []column{{"session", "TEXT"}, {"ended", "BIGINT"}, {"logout", "TEXT"}}
+
+// markFree marks those of the endings' sessions that are live and that nobody holds.
+func (s *Store) markFree(ctx context.Context, batch []*ending) ([]logout.Session, error) {
+	sessionIDs, taken := make([]string, 0, len(batch)), make(map[string]bool, len(batch))
+	first := make([]*ending, 0, len(batch))
+	for _, e := range batch {
+		if id := e.req.Target.SessionID; !taken[id] { // of two logouts of one session the other finds nothing
+			taken[id], sessionIDs, first = true, append(sessionIDs, id), append(first, e)
+		}
+	}
+	asked, err := encodeIDs(sessionIDs)
+	if err != nil {
+		return nil, err
+	}
+	marks, err := encode(first, func(e *ending) []any { return []any{e.req.Target.SessionID, database.Micros(e.at), e.id} })
+	if err != nil {
+		return nil, err
+	}
+	free := s.lock("UPDATE")
+	if free != "" {
+		free += " SKIP LOCKED"
+	}
+	var rows []sessionRow
+	res := s.db.Writer(ctx).Raw("UPDATE logout_sessions SET ended_at = v.ended, logout_id = v.logout FROM "+s.records(aim)+" WHERE id = v.session AND "+
+		"id IN (SELECT id FROM logout_sessions WHERE id"+s.among()+" AND ended_at IS NULL ORDER BY id"+free+") RETURNING "+sessionColumns, marks, asked).Scan(&rows)
+	if res.Error != nil {
+		return nil, fmt.Errorf("logoutstore: ending sessions: %w", res.Error)
+	}
+	return sessions(rows), nil
+}
