@@ -14,7 +14,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -101,60 +101,72 @@ func signAndPost(ctx context.Context, client *http.Client, signer jose.Signer, s
 	return res.Body.Close()
 }
 
-// measureFloor runs the floor in a process of its own, as the provider runs, and returns its tokens per second.
-func measureFloor(ctx context.Context, o options, alg string) (float64, error) {
-	if !slices.Contains(o.only, "logout") {
-		return 0, nil
-	}
+// floor is the floor's process, as the provider has one, and its relying parties.
+type floor struct {
+	sessions int
+	url      string
+	sink     *driver.Sink
+	cmd      *exec.Cmd
+	client   *http.Client
+}
+
+// startFloor starts the floor's process.
+func startFloor(ctx context.Context, o options, alg string) (*floor, error) {
 	sink, err := driver.NewSink(http.StatusOK)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	defer func() { _ = sink.Close() }()
 	port, err := driver.FreePort()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	listen := fmt.Sprintf("127.0.0.1:%d", port)
 	self, err := os.Executable()
 	if err != nil {
+		return nil, err
+	}
+	f := &floor{sessions: o.sessions, url: "http://" + listen + "/logout?sid=", sink: sink, client: &http.Client{Transport: driver.NewTransport()}}
+	f.cmd = exec.CommandContext(ctx, self, "floor", "-alg", alg, "-listen", listen, "-sink", sink.URL(""))
+	f.cmd.Stderr = os.Stderr
+	if err := f.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if err := ready(ctx, func() error { return f.logout(ctx, 0) }); err != nil {
+		f.stop()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *floor) stop() {
+	_, _ = f.cmd.Process.Kill(), f.cmd.Wait()
+	_ = f.sink.Close()
+}
+
+func (f *floor) logout(ctx context.Context, i int) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url+strconv.Itoa(i), nil)
+	if err != nil {
+		return err
+	}
+	res, err := f.client.Do(req)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
+
+// round returns the tokens per second of one round.
+func (f *floor) round(ctx context.Context) (float64, error) {
+	f.sink.Reset()
+	start := time.Now()
+	if err := each(ctx, f.sessions, atOnceLogout, func(i int) error { return f.logout(ctx, i) }); err != nil {
 		return 0, err
 	}
-	cmd := exec.CommandContext(ctx, self, "floor", "-alg", alg, "-listen", listen, "-sink", sink.URL(""))
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
+	last, err := f.sink.Await(ctx, f.sessions*parties)
+	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	client := &http.Client{Transport: driver.NewTransport()}
-	call := func(ctx context.Context, sid string) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/logout?sid="+sid, nil)
-		if err != nil {
-			return err
-		}
-		res, err := client.Do(req)
-		if err != nil {
-			return err
-		}
-		return res.Body.Close()
-	}
-	if err := ready(ctx, func() error { return call(ctx, "warm-up") }); err != nil {
-		return 0, err
-	}
-	var rates []float64
-	for round := range o.rounds {
-		sink.Reset()
-		start := time.Now()
-		if err := each(ctx, o.sessions, atOnceLogout, func(i int) error { return call(ctx, fmt.Sprintf("%d-%d", round, i)) }); err != nil {
-			return 0, err
-		}
-		last, err := sink.Await(ctx, o.sessions*parties)
-		if err != nil {
-			return 0, err
-		}
-		rates = append(rates, float64(o.sessions*parties)/last.Sub(start).Seconds())
-	}
-	return median(rates), nil
+	return float64(f.sessions*parties) / last.Sub(start).Seconds(), nil
 }
 
 // ready tries until a process that was just started answers.

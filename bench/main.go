@@ -74,18 +74,11 @@ func run(ctx context.Context, o options) error {
 	defer func() { _ = out.Flush() }()
 	fmt.Fprintln(out, "measurement\tdatabase\tsigning\tresult\tbeside the floor")
 	for _, alg := range o.signing {
-		floor, err := measureFloor(ctx, o, alg)
-		if err != nil {
-			return fmt.Errorf("floor: %w", err)
-		}
-		if slices.Contains(o.only, "logout") {
-			fmt.Fprintf(out, "logout tokens\tfloor\t%s\t%.0f/s\t1.00\n", alg, floor)
-		}
 		for _, database := range databases {
 			err := measure(ctx, o, database, alg, func(what, result, ratio string) {
 				fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", what, database, alg, result, ratio)
 				_ = out.Flush()
-			}, floor)
+			})
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", database, alg, err)
 			}
