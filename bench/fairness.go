@@ -32,7 +32,7 @@ func (l *load) fairness(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = other.Close() }()
-	if err := l.restartWith(ctx, fairParties, other); err != nil {
+	if err := l.restartWith(ctx, fairParties, other, 0); err != nil {
 		return err
 	}
 	nothing := func() error { return nil }
@@ -97,17 +97,22 @@ func (l *load) endure(ctx context.Context, t trouble, other *driver.Sink, figure
 		return err
 	}
 	figures[t.name] = append(figures[t.name], [2]float64{p50, p99})
+	return l.mend(ctx, t, other, l.o.sessions)
+}
+
+// mend ends a trouble and waits until the party that made it has heard of everything.
+func (l *load) mend(ctx context.Context, t trouble, other *driver.Sink, deliveries int) error {
 	if err := t.end(); err != nil {
 		return err
 	}
-	// The next round must not wait for the next probe.
+	// What follows must not wait for the next probe.
 	if _, err := l.exeunt(ctx, "delivery", "retry", "--client", l.clients[len(l.clients)-1].ID); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if _, err := other.Await(ctx, l.o.sessions); err != nil {
-		return fmt.Errorf("the troubled party has heard of %d of %d: %w", len(other.Acknowledged()), l.o.sessions, err)
+	if _, err := other.Await(ctx, deliveries); err != nil {
+		return fmt.Errorf("the troubled party has heard of %d of %d: %w", len(other.Acknowledged()), deliveries, err)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (l *load) massLogout(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = last.Close() }()
-	if err := l.restartWith(ctx, massParties, last); err != nil {
+	if err := l.restartWith(ctx, massParties, last, 0); err != nil {
 		return err
 	}
 	if err := l.sessions(ctx, l.o.mass); err != nil {

@@ -76,9 +76,9 @@ func measure(ctx context.Context, o options, database, alg string, report func(w
 	}{
 		{"sign-on", l.signOn},
 		{"logout", l.logout},
-		{"answer", l.answer},
 		{"read", l.read},
 		{"start", l.start},
+		{"answer", l.answer},
 		{"fairness", l.fairness},
 		{"mass", l.massLogout},
 		{"realtime", l.realtime},
@@ -209,30 +209,6 @@ func (l *load) logout(ctx context.Context) error {
 	}
 	l.report("logout tokens, the floor", fmt.Sprintf("%.0f/s", median(floors)), "1.00")
 	l.report(fmt.Sprintf("logout tokens, %d sessions x %d, %d at once", l.o.sessions, parties, atOnceLogout), fmt.Sprintf("%.0f/s", median(rates)), fmt.Sprintf("%.2f", median(ratios)))
-	return nil
-}
-
-// answer measures one logout at a time: when the last party was told and when the person had the answer.
-func (l *load) answer(ctx context.Context) error {
-	agents, err := l.people(ctx, 60, true)
-	if err != nil {
-		return err
-	}
-	var told, answered []float64
-	for i, a := range agents {
-		l.sink.Reset()
-		start := time.Now()
-		if err := a.Logout(ctx, l.clients[i%parties]); err != nil {
-			return err
-		}
-		answered = append(answered, float64(time.Since(start).Microseconds())/1000)
-		last, err := l.sink.Await(ctx, parties)
-		if err != nil {
-			return err
-		}
-		told = append(told, float64(last.Sub(start).Microseconds())/1000)
-	}
-	l.report("one logout, 10 parties", fmt.Sprintf("last told after %.1f ms, answer after %.1f ms (p50)", median(told), median(answered)), "")
 	return nil
 }
 

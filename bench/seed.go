@@ -13,8 +13,8 @@ import (
 )
 
 // restartWith stops the provider and starts another on the same database with so many relying parties, the last of which is at a sink of
-// its own.
-func (l *load) restartWith(ctx context.Context, parties int, last *driver.Sink) error {
+// its own. People wait so long for relying parties.
+func (l *load) restartWith(ctx context.Context, parties int, last *driver.Sink, wait time.Duration) error {
 	if err := l.process.Stop(); err != nil {
 		return err
 	}
@@ -22,7 +22,7 @@ func (l *load) restartWith(ctx context.Context, parties int, last *driver.Sink) 
 	l.clients[parties-1].LogoutURI = last.URL(l.clients[parties-1].ID)
 	var err error
 	l.process, err = driver.Start(ctx, driver.Setup{
-		Binary: l.o.binary, Dir: l.dir, Database: l.database, Clients: l.clients, Users: 8, Extra: map[string]any{"logout": map[string]any{"wait": "0s"}},
+		Binary: l.o.binary, Dir: l.dir, Database: l.database, Clients: l.clients, Users: 8, Extra: map[string]any{"logout": map[string]any{"wait": wait.String()}},
 	})
 	return err
 }

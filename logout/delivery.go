@@ -178,9 +178,12 @@ type Outbox interface {
 	// moved.
 	Settle(ctx context.Context, at time.Time, settlements []Settlement) (int, error)
 
-	// Rescue gives an insurance job, due at once, to the oldest logouts that were written before a time by plans that were Early and of which
-	// something is pending still, at most limit. It returns how many. Several nodes may do so at the same time: no logout gets two jobs.
+	// Rescue gives an insurance job, due at once, to the oldest logouts that were written before a time by plans that were Early and that are
+	// insured still, at most limit. It returns how many. Several nodes may do so at the same time: no logout gets two jobs.
 	Rescue(ctx context.Context, before time.Time, limit int) (int, error)
+
+	// Uninsure ends the insurance of a logout of which nothing is pending any more.
+	Uninsure(ctx context.Context, logoutID string) error
 }
 
 // Filter selects deliveries. Empty fields match everything; the others narrow each other.

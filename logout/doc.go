@@ -55,7 +55,7 @@
 //
 // # Failures
 //
-//   - The process dies: the logout is rescued, attempt timeout + 5 s after it happened.
+//   - The process dies: the logout is rescued, attempt timeout + 8 s after it happened.
 //   - A receiver fails now and then: the delivery is retried with growing, jittered pauses for Config.RetryFor, then dead.
 //   - A receiver is down: its breaker opens; it hears of everything within minutes after it is back.
 //   - A receiver hangs, or takes seconds for each answer: it holds at most ten places; what does not fit is parked and follows as it can

@@ -230,6 +230,7 @@ func (e *Engine) end(ctx context.Context, req Request) (*Outcome, error) {
 		return nil, err
 	}
 	if plan == nil {
+		e.release(early) // of a transaction that came to nothing; in the next one there was nothing to end any more
 		return &Outcome{}, nil
 	}
 	if plan.Early {
@@ -330,7 +331,10 @@ func (e *Engine) deliver(ctx context.Context, scope Scope) error {
 		return fmt.Errorf("logout: reading what is due: %w", err)
 	}
 	if len(due) == 0 {
-		return nil
+		if scope.LogoutID == "" {
+			return nil
+		}
+		return e.cfg.Store.Uninsure(ctx, scope.LogoutID)
 	}
 	return e.attempt(ctx, due, newProgress(due), "")()
 }

@@ -263,11 +263,11 @@ func TestRescueDelivers(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		late.Store(int64(6 * time.Second)) // AttemptTimeout is 2 s
+		late.Store(int64(9 * time.Second)) // AttemptTimeout is 2 s
 		if n, err := s.Rescue(t.Context()); n != 0 || err != nil {
 			t.Errorf("rescued %d, %v, while the node could be at it", n, err)
 		}
-		late.Store(int64(8 * time.Second))
+		late.Store(int64(11 * time.Second))
 		if n, err := s.Rescue(t.Context()); n != 2 || err != nil {
 			t.Errorf("rescued %d, %v; want both", n, err)
 		}
@@ -283,6 +283,37 @@ func TestRescueDelivers(t *testing.T) {
 			t.Errorf("rescued %d again, %v", n, err)
 		}
 	})
+}
+
+// raced is a store whose first transaction comes to nothing, and in whose next one somebody else was faster.
+type raced struct {
+	*logoutstore.Store
+	db *database.DB
+}
+
+func (r raced) End(ctx context.Context, id string, req logout.Request, at time.Time, plan logout.PlanFunc) (*logout.Plan, error) {
+	_ = r.db.Tx(ctx, func(ctx context.Context) error {
+		_, err := r.Store.End(ctx, id, req, at, plan)
+		return errors.Join(err, errors.New("rolled back"))
+	})
+	return nil, nil
+}
+
+// A place that a plan took which came to nothing is given back.
+func TestPlaceOfALostPlan(t *testing.T) {
+	db := databasetest.Open(t, databasetest.SQLiteURL(t))
+	s := newStage(t, db, 1, func(c *logout.Config) { c.Store, c.Workers = raced{logoutstore.New(db), db}, 1 })
+	session := s.login(t, "alice")
+	for range 2 {
+		if out := s.end(t, session); out.LogoutID != "" {
+			t.Errorf("%+v", out)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Error(err)
+	}
 }
 
 // A transaction that rolls back tells nobody, leaves the session alive and gives its place back.

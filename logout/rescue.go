@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
-// rescueMargin is added to the attempt timeout: a logout is rescued only when the node that began with it cannot be at it any more.
-const rescueMargin = 5 * time.Second
+// A logout is rescued only when the node that began with it cannot be at it any more: an attempt takes its timeout, and begins rescueMargin after the
+// first at the latest. That one begins after the commit; rescueSpare is for it, and for clocks that differ.
+const (
+	rescueMargin = 5 * time.Second
+	rescueSpare  = 3 * time.Second
+)
 
 // rescueBatch is how many logouts get their jobs in one transaction.
 const rescueBatch = 200
@@ -17,7 +21,7 @@ const rescueBatch = 200
 func (e *Engine) Rescue(ctx context.Context) (int, error) {
 	rescued := 0
 	for {
-		n, err := e.cfg.Store.Rescue(ctx, e.cfg.Now().UTC().Add(-e.cfg.AttemptTimeout-rescueMargin), rescueBatch)
+		n, err := e.cfg.Store.Rescue(ctx, e.cfg.Now().UTC().Add(-e.cfg.AttemptTimeout-rescueMargin-rescueSpare), rescueBatch)
 		if err != nil {
 			return rescued, fmt.Errorf("logout: rescuing first attempts: %w", err)
 		}

@@ -20,6 +20,7 @@ const (
 	attemptTimeout = 10 * time.Second
 	workers        = 16
 	sweepEvery     = 30 * time.Second
+	rescueEvery    = 5 * time.Second
 )
 
 // Config describes the provider.
@@ -39,6 +40,7 @@ type Provider struct {
 	mux      *http.ServeMux
 	end      context.CancelFunc
 	swept    chan struct{}
+	rescued  chan struct{}
 }
 
 // New makes the provider and starts what works in the background; see Stop.
@@ -49,7 +51,7 @@ func New(ctx context.Context, cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	users := storage.NewUserStore(cfg.Issuer)
-	p := &Provider{db: cfg.DB, sessions: logoutstore.New(cfg.DB), mux: http.NewServeMux(), swept: make(chan struct{})}
+	p := &Provider{db: cfg.DB, sessions: logoutstore.New(cfg.DB), mux: http.NewServeMux(), swept: make(chan struct{}), rescued: make(chan struct{})}
 	known, theirs := clients{}, map[string]*storage.Client{}
 	for _, c := range cfg.Clients {
 		known[c.ID] = newClient(c)
@@ -95,6 +97,7 @@ func New(ctx context.Context, cfg Config) (*Provider, error) {
 	}
 	ctx, p.end = context.WithCancel(context.WithoutCancel(ctx))
 	go p.sweep(ctx)
+	go p.rescue(ctx)
 	return p, nil
 }
 
@@ -104,22 +107,33 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mux.ServeHTTP(w, r)
 }
 
-// Stop lets what runs finish until ctx is done. What does not finish is made by
-// its job, here after the next start or on another node.
+// Stop lets what runs finish until ctx is done. What does not finish is rescued,
+// here after the next start or on another node.
 func (p *Provider) Stop(ctx context.Context) error {
 	p.end()
 	<-p.swept
+	<-p.rescued
 	return errors.Join(p.engine.Stop(ctx), p.db.StopQueue(ctx))
 }
 
 // sweep ends sessions that have passed a lifetime, so that their applications are told.
 func (p *Provider) sweep(ctx context.Context) {
 	defer close(p.swept)
-	ticker := time.NewTicker(sweepEvery)
+	every(ctx, sweepEvery, "sweeping", p.engine.Sweep)
+}
+
+// rescue sees to logouts of which a node that died was to tell the applications.
+func (p *Provider) rescue(ctx context.Context) {
+	defer close(p.rescued)
+	every(ctx, rescueEvery, "rescuing", p.engine.Rescue)
+}
+
+func every(ctx context.Context, interval time.Duration, what string, fn func(context.Context) (int, error)) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		if _, err := p.engine.Sweep(ctx); err != nil && ctx.Err() == nil {
-			slog.ErrorContext(ctx, "sweeping failed; it is tried again", "error", err)
+		if _, err := fn(ctx); err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, what+" failed; it is tried again", "error", err)
 		}
 		select {
 		case <-ticker.C:

@@ -24,7 +24,7 @@ func (s *Store) Rescue(ctx context.Context, before time.Time, limit int) (int, e
 		if free != "" {
 			free += " SKIP LOCKED" // what another node rescues, or settles, at this moment
 		}
-		query := "SELECT id FROM logouts WHERE job_id = 0 AND job_id IS NOT NULL AND created_at < ? ORDER BY created_at LIMIT ?" + free
+		query := "SELECT id FROM logouts WHERE job_id = 0 AND created_at < ? ORDER BY created_at LIMIT ?" + free
 		if err := s.db.Writer(ctx).Raw(query, database.Micros(before), limit).Scan(&overdue).Error; err != nil || len(overdue) == 0 {
 			return err
 		}
@@ -54,6 +54,16 @@ func (s *Store) Rescue(ctx context.Context, before time.Time, limit int) (int, e
 		return 0, fmt.Errorf("logoutstore: rescuing logouts: %w", err)
 	}
 	return len(overdue), nil
+}
+
+// Uninsure implements logout.Outbox.
+func (s *Store) Uninsure(ctx context.Context, logoutID string) error {
+	res := s.db.Writer(ctx).Exec("UPDATE logouts SET job_id = NULL WHERE id = ? AND job_id IS NOT NULL AND NOT EXISTS "+
+		"(SELECT 1 FROM logout_deliveries d WHERE d.logout_id = logouts.id AND d.state = 'pending')", logoutID)
+	if res.Error != nil {
+		return fmt.Errorf("logoutstore: forgetting an insurance: %w", res.Error)
+	}
+	return nil
 }
 
 var insurances = []column{{"id", "TEXT"}, {"job", "BIGINT"}}

@@ -68,7 +68,8 @@ func options(queue string, at, now time.Time) *river.InsertOpts {
 // massWorkers is how many mass logouts a node works on at once.
 const massWorkers = 2
 
-// Work returns what a node needs to run the engine's jobs; add other workers to it and give it to database.DB.StartQueue.
+// Work returns what a node needs to run the engine's jobs; add other workers to it and give it to database.DB.StartQueue. Beside them the node must
+// call Engine.Rescue every few seconds: otherwise nobody sees to what a node that died was about to tell.
 //
 // workers is the number of logouts, of retries and of receivers' backlogs that the node works on at once; attemptTimeout is that of the engine.
 func Work(engine *logout.Engine, workers int, attemptTimeout time.Duration) database.Work {

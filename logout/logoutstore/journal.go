@@ -109,7 +109,7 @@ func (s *Store) Ended(ctx context.Context, logoutID string, limit int) ([]logout
 	return sessions(rows), nil
 }
 
-// Figures implements logout.Journal. Every part is read from an index alone, and only as much of it as the answer is about.
+// Figures implements logout.Journal. Every part is found by an index, and only as much of it is read as the answer is about.
 func (s *Store) Figures(ctx context.Context, at time.Time, clients ...string) (map[string]logout.Figures, error) {
 	hour, day := database.Micros(at.Add(-time.Hour)), database.Micros(at.Add(-24*time.Hour))
 	all := make(map[string]logout.Figures, len(clients))
@@ -203,14 +203,14 @@ func (s *Store) told(ctx context.Context, f *logout.Figures, hour, day int64) er
 	}
 	f.Hour.Measure(lastHour)
 	f.Day.Measure(lastDay)
-	if len(sample) > 0 {
-		return nil
-	}
+	// What waited for more than a day is told too.
 	var last *int64
 	res = s.db.Reader(ctx).Raw("SELECT max(succeeded_at) FROM logout_receivers WHERE client_id = ?", f.ClientID).Scan(&last)
 	if res.Error != nil {
 		return fmt.Errorf("logoutstore: reading the last success: %w", res.Error)
 	}
-	f.LastDelivered = database.NullTime(last)
+	if at := database.NullTime(last); at.After(f.LastDelivered) {
+		f.LastDelivered = at
+	}
 	return nil
 }

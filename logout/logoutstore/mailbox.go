@@ -15,14 +15,12 @@ const openOfStream = "stream_id = ? AND stream_id <> '' AND detour IN ('unconfir
 
 // Waiting implements logout.Mailbox.
 func (s *Store) Waiting(ctx context.Context, streamID, onlyEvent string, limit int) ([]logout.Delivery, error) {
-	rest, args := " ORDER BY id LIMIT ?", []any{streamID}
+	where, args := openOfStream, []any{streamID}
 	if onlyEvent != "" {
-		rest, args = " AND event = ?"+rest, append(args, onlyEvent)
+		where, args = where+" AND event = ?", append(args, onlyEvent)
 	}
-	args = append(args, limit)
 	var rows []deliveryRow
-	res := s.db.Reader(ctx).Raw("SELECT * FROM (SELECT * FROM (SELECT "+deliveryColumns+" FROM logout_deliveries WHERE "+openOfStream+rest+") a UNION ALL "+
-		"SELECT * FROM (SELECT "+deliveryColumns+" FROM logout_deliveries WHERE stream_id = ? AND stream_id <> '' AND "+s.pending()+rest+") b) u ORDER BY id LIMIT ?", append(append(args, args...), limit)...).Scan(&rows)
+	res := s.db.Reader(ctx).Raw("SELECT "+deliveryColumns+" FROM logout_deliveries WHERE "+where+" ORDER BY id LIMIT ?", append(args, limit)...).Scan(&rows)
 	if res.Error != nil {
 		return nil, fmt.Errorf("logoutstore: reading what waits for a stream: %w", res.Error)
 	}

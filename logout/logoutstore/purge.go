@@ -44,7 +44,7 @@ func (s *Store) Purge(ctx context.Context, before time.Time, spared func(ctx con
 	return s.purgeSessions(ctx, before, spared)
 }
 
-// purgeLogouts deletes some logouts with their deliveries and attempts.
+// purgeLogouts deletes some logouts with their deliveries and attempts. A delivery that is given another chance meanwhile stays, with its logout.
 func (s *Store) purgeLogouts(ctx context.Context, before time.Time) (int, error) {
 	var old []string
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
@@ -57,17 +57,20 @@ func (s *Store) purgeLogouts(ctx context.Context, before time.Time) (int, error)
 		if err != nil {
 			return err
 		}
-		chosen := s.among()
-		for _, query := range []string{
-			"DELETE FROM logout_attempts WHERE delivery_id IN (SELECT id FROM logout_deliveries WHERE logout_id" + chosen + ")",
-			"DELETE FROM logout_deliveries WHERE logout_id" + chosen,
-			"DELETE FROM logouts WHERE id" + chosen,
-		} {
-			if err := tx.Exec(query, text).Error; err != nil {
+		var gone []string
+		if err := tx.Raw("DELETE FROM logout_deliveries WHERE logout_id"+s.among()+" AND state NOT IN ('pending', 'retrying') RETURNING id", text).Scan(&gone).Error; err != nil {
+			return err
+		}
+		for some := range slices.Chunk(gone, chunk) {
+			ids, err := encodeIDs(some)
+			if err != nil {
+				return err
+			}
+			if err := tx.Exec("DELETE FROM logout_attempts WHERE delivery_id"+s.among(), ids).Error; err != nil {
 				return err
 			}
 		}
-		return nil
+		return tx.Exec("DELETE FROM logouts WHERE id"+s.among()+" AND NOT EXISTS (SELECT 1 FROM logout_deliveries d WHERE d.logout_id = logouts.id)", text).Error
 	})
 	if err != nil {
 		return 0, fmt.Errorf("logoutstore: purging logouts: %w", err)

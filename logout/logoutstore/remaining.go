@@ -15,7 +15,7 @@ import (
 //
 // Two logouts of one person at the same moment each see the other's session as live, and then nobody would be the last. So whoever finds
 // another session takes the person's lock, until its transaction ends, and looks again: the second then sees what the first has done.
-// It is the last lock that a logout takes, and only logouts take it.
+// It is the last lock that a logout takes, and only logouts take it; those that share a transaction take theirs in order.
 func (s *Store) Remaining(ctx context.Context, leaving []logout.Participation, at time.Time) (map[string]bool, error) {
 	remaining, people, err := s.remaining(ctx, leaving, at)
 	if err != nil || len(remaining) == 0 || !s.db.Postgres() {
@@ -24,9 +24,7 @@ func (s *Store) Remaining(ctx context.Context, leaving []logout.Participation, a
 	// A lock for each of some groups of people, in order: everybody's logout must not fill the server's table of locks.
 	groups := make([]int32, len(people))
 	for i, subject := range people {
-		h := fnv.New32a()
-		_, _ = h.Write([]byte(subject))
-		groups[i] = int32(h.Sum32() % lockGroups) //nolint:gosec // a small number
+		groups[i] = lockGroup(subject)
 	}
 	slices.Sort(groups)
 	for _, group := range slices.Compact(groups) {
@@ -43,6 +41,13 @@ const lockClass int32 = 0x65786575
 
 // lockGroups is into how many groups people fall.
 const lockGroups = 64
+
+// lockGroup returns the group of a person.
+func lockGroup(subject string) int32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(subject))
+	return int32(h.Sum32() % lockGroups) //nolint:gosec // a small number
+}
 
 // about is what is looked up for each participation.
 var about = []column{{"sid", "TEXT"}, {"session_id", "TEXT"}, {"client_id", "TEXT"}, {"subject", "TEXT"}}

@@ -1,8 +1,11 @@
 package logoutstore
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,8 +106,15 @@ func (s *Store) endBatch(batch []*ending) {
 	}
 }
 
-// endTogether ends sessions in one transaction, in the steps of endAlone. It waits for nobody: a session that somebody holds, because a token is
-// being issued, say, is left out, and its planned stays nil, as does that of one that has ended. After an error nothing has ended.
+// errAlone makes the endings of a transaction go each its own way.
+var errAlone = errors.New("logoutstore: not together")
+
+// lockTimeout is how long a transaction of several endings waits for anybody: they would all wait.
+const lockTimeout = "SET LOCAL lock_timeout = '200ms'"
+
+// endTogether ends sessions in one transaction, in the steps of endAlone. It does not wait for a session that somebody holds, because a token is
+// being issued, say: that is left out, and its planned stays nil, as does that of one that has ended. After an error nothing has ended, unless it
+// is that of the commit.
 func (s *Store) endTogether(batch []*ending) (err error) {
 	defer func() {
 		if r := recover(); r != nil { // each alone meets it again, where it belongs
@@ -112,9 +122,17 @@ func (s *Store) endTogether(batch []*ending) (err error) {
 		}
 	}()
 	return s.db.Tx(context.Background(), func(ctx context.Context) error {
+		if s.db.Postgres() {
+			if err := s.db.Writer(ctx).Exec(lockTimeout).Error; err != nil {
+				return fmt.Errorf("logoutstore: %w", err)
+			}
+		}
 		ended, err := s.markFree(ctx, batch)
 		if err != nil || len(ended) == 0 {
 			return err
+		}
+		if !inOrder(ended) {
+			return errAlone
 		}
 		parts, err := s.participationsOf(ctx, ended)
 		if err != nil {
@@ -124,16 +142,13 @@ func (s *Store) endTogether(batch []*ending) (err error) {
 		for _, p := range parts {
 			leaving[p.SessionID] = append(leaving[p.SessionID], p)
 		}
-		byLogout := make(map[string]logout.Session, len(ended))
-		for _, session := range ended {
-			byLogout[session.LogoutID] = session
+		asked := make(map[string]*ending, len(batch))
+		for _, e := range batch {
+			asked[e.id] = e
 		}
 		var plans []*logout.Plan
-		for _, e := range batch {
-			session, ok := byLogout[e.id]
-			if !ok {
-				continue
-			}
+		for _, session := range ended {
+			e := asked[session.LogoutID]
 			if e.planned, err = e.plan(s.db.Within(e.ctx, ctx), []logout.Session{session}, leaving[session.ID]); err != nil {
 				return err
 			}
@@ -143,6 +158,20 @@ func (s *Store) endTogether(batch []*ending) (err error) {
 		}
 		return s.write(ctx, plans...)
 	})
+}
+
+// inOrder sorts sessions by the locks that their plans may take (see Remaining), so that two transactions never wait for each other. It reports false
+// if two are one person's: then each must see what the other has ended.
+func inOrder(sessions []logout.Session) bool {
+	slices.SortFunc(sessions, func(a, b logout.Session) int {
+		return cmp.Or(cmp.Compare(lockGroup(a.Subject), lockGroup(b.Subject)), cmp.Compare(a.Subject, b.Subject))
+	})
+	for i := 1; i < len(sessions); i++ {
+		if sessions[i-1].Subject == sessions[i].Subject {
+			return false
+		}
+	}
+	return true
 }
 
 // aim is a session and the logout that ends it.

@@ -25,13 +25,13 @@ type crowd struct {
 	transactions []string // in which plans were made, as far as the database tells
 }
 
-// login begins a session in which some clients take part.
-func (c *crowd) login(clients int) logout.Session {
+// login begins a session of a person in which some clients take part.
+func (c *crowd) login(subject string, clients int) logout.Session {
 	c.Helper()
 	id := logout.NewID()
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	s := logout.Session{
-		ID: id, Subject: "alice", SecretHash: []byte(id), AuthTime: now, CreatedAt: now, SeenAt: now, IdleUntil: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour),
+		ID: id, Subject: subject, SecretHash: []byte(id), AuthTime: now, CreatedAt: now, SeenAt: now, IdleUntil: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour),
 	}
 	if err := c.Start(c.Context(), s); err != nil {
 		c.Fatal(err)
@@ -45,7 +45,7 @@ func (c *crowd) login(clients int) logout.Session {
 }
 
 // end ends a session as a browser's logout does; before is called in the transaction, before the plan is made.
-func (c *crowd) end(session logout.Session, before func() error) (*logout.Plan, error) {
+func (c *crowd) end(session logout.Session, before func(ctx context.Context, leaving []logout.Participation) error) (*logout.Plan, error) {
 	id, at := logout.NewID(), time.Now().UTC()
 	req := logout.Request{Cause: logout.CauseRedirect, Target: logout.Target{SessionID: session.ID}}
 	return c.End(context.WithoutCancel(c.Context()), id, req, at, func(ctx context.Context, sessions []logout.Session, leaving []logout.Participation) (*logout.Plan, error) {
@@ -62,7 +62,7 @@ func (c *crowd) end(session logout.Session, before func() error) (*logout.Plan, 
 			c.mu.Unlock()
 		}
 		if before != nil {
-			if err := before(); err != nil {
+			if err := before(ctx, leaving); err != nil {
 				return nil, err
 			}
 		}
@@ -89,9 +89,10 @@ func (c *crowd) busy() (release func()) {
 	}
 	begun := make(chan struct{}, places)
 	for range places {
-		session := c.login(1)
+		session := c.login("busy", 1)
 		group.Go(func() {
-			if _, err := c.end(session, func() error { begun <- struct{}{}; <-gate; return nil }); err != nil {
+			wait := func(context.Context, []logout.Participation) error { begun <- struct{}{}; <-gate; return nil }
+			if _, err := c.end(session, wait); err != nil {
 				c.Error(err)
 			}
 		})
@@ -118,7 +119,7 @@ func TestEndTogether(t *testing.T) {
 		const people = 40
 		var sessions []logout.Session
 		for i := range people {
-			sessions = append(sessions, c.login(i%4))
+			sessions = append(sessions, c.login(fmt.Sprintf("user-%d", i), i%4))
 		}
 		release := c.busy()
 		var group sync.WaitGroup
@@ -131,7 +132,7 @@ func TestEndTogether(t *testing.T) {
 							t.Errorf("session %d: panic %v", i, r)
 						}
 					}()
-					p, err := c.end(session, func() error {
+					p, err := c.end(session, func(context.Context, []logout.Participation) error {
 						switch i {
 						case 3:
 							return boom
@@ -179,13 +180,64 @@ func TestEndTogether(t *testing.T) {
 	})
 }
 
+// Of one person's sessions that end at the same moment exactly one is the last at a client, and so with many people at once.
+func TestEndTogetherOnePerson(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		c := &crowd{T: t, Store: logoutstore.New(db), db: db}
+		const people, each = 12, 3
+		sessions := make([][each]logout.Session, people)
+		for i := range sessions {
+			for j := range each {
+				sessions[i][j] = c.login(fmt.Sprintf("user-%d", i), 1)
+			}
+		}
+		var mu sync.Mutex
+		last := make(map[string]map[string]bool) // by logout: who was the last of whom
+		release := c.busy()
+		var group sync.WaitGroup
+		for j := range each {
+			for i := range sessions {
+				group.Go(func() {
+					var alone bool
+					p, err := c.end(sessions[i][j], func(ctx context.Context, leaving []logout.Participation) error {
+						left, err := c.Remaining(ctx, leaving, time.Now())
+						alone = len(left) == 0
+						return err
+					})
+					if err != nil || p == nil {
+						t.Errorf("user %d: %v, %v", i, p, err)
+						return
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					if alone {
+						subject := sessions[i][j].Subject
+						if last[subject] == nil {
+							last[subject] = map[string]bool{}
+						}
+						last[subject][p.LogoutID] = true
+					}
+				})
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+		release()
+		group.Wait()
+		for i := range sessions {
+			if n := len(last[sessions[i][0].Subject]); n != 1 {
+				t.Errorf("user %d: %d logouts were the last, want one", i, n)
+			}
+		}
+	})
+}
+
 // A session that somebody holds keeps nobody waiting but whoever wants to end it.
 func TestEndTogetherWaitsForNobody(t *testing.T) {
 	db := databasetest.Open(t, databasetest.PostgresURL(t))
 	c := &crowd{T: t, Store: logoutstore.New(db), db: db}
 	var held []logout.Session
-	for range 3 { // more than there are places
-		held = append(held, c.login(1))
+	for i := range 3 { // more than there are places
+		held = append(held, c.login(fmt.Sprintf("held-%d", i), 1))
 	}
 	let, taken := make(chan struct{}), make(chan error, 1)
 	var group sync.WaitGroup
@@ -217,7 +269,7 @@ func TestEndTogetherWaitsForNobody(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	for i := range 10 {
 		begun := time.Now()
-		if p, err := c.end(c.login(2), nil); err != nil || p == nil {
+		if p, err := c.end(c.login("bob", 2), nil); err != nil || p == nil {
 			t.Errorf("logout %d: %v, %v", i, p, err)
 		}
 		if took := time.Since(begun); took > 5*time.Second {

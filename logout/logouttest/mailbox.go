@@ -46,7 +46,8 @@ func wantStates(t *testing.T, what string, got []logout.State, want ...logout.St
 
 func testWaiting(t *testing.T, s Opened) {
 	one := signal(t, s, "stream-1", "a", logout.StateUnconfirmed)
-	two := signal(t, s, "stream-1", "b", logout.StatePending)
+	signal(t, s, "stream-1", "b", logout.StatePending) // it is being pushed
+	two := signal(t, s, "stream-1", "b", logout.StateUnconfirmed)
 	three := signal(t, s, "stream-1", "a", logout.StateUnconfirmed)
 	signal(t, s, "stream-2", "a", logout.StateUnconfirmed)
 	session := start(t, s, "alice", "shop")

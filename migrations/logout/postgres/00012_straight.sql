@@ -1,4 +1,9 @@
 -- +goose Up
+-- Each row of a logout was checked, and its parent locked, for keys that one statement before had just written. What deletes a logout deletes
+-- what belongs to it. Attempts first, as everybody who locks both.
+ALTER TABLE logout_attempts DROP CONSTRAINT logout_attempts_delivery_id_fkey;
+ALTER TABLE logout_deliveries DROP CONSTRAINT logout_deliveries_logout_id_fkey;
+
 -- The straight way of a delivery, from pending to delivered at once, is nearly everybody's. It must touch no index, so that PostgreSQL changes
 -- the row where it lies (a heap-only tuple): no index mentions a column that changes on it. Pages are half filled, to have room.
 -- detour is the state of a delivery that has left that way, late_at when one was settled that had, or that took longer than a minute.
@@ -17,16 +22,17 @@ CREATE INDEX logout_deliveries_late ON logout_deliveries (client_id, late_at) WH
 
 -- What is pending is found by its logout, which is insured. job_id is 0 while the node that ended the session makes the first attempts: what stays
 -- so is rescued.
+UPDATE logouts SET job_id = NULL WHERE job_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM logout_deliveries d WHERE d.logout_id = logouts.id AND d.state = 'pending');
 CREATE INDEX logouts_insured ON logouts (created_at) WHERE job_id IS NOT NULL;
-
--- Each row of a logout was checked, and its parent locked, for keys that one statement before had just written. What deletes a logout deletes
--- what belongs to it.
-ALTER TABLE logout_deliveries DROP CONSTRAINT logout_deliveries_logout_id_fkey;
-ALTER TABLE logout_attempts DROP CONSTRAINT logout_attempts_delivery_id_fkey;
+CREATE INDEX logouts_early ON logouts (created_at) WHERE job_id = 0;
 
 -- +goose Down
+-- Stop all nodes at least half a minute after the last logout: a logout that is early has no job, and what came before does not rescue it.
+DELETE FROM logout_attempts WHERE delivery_id NOT IN (SELECT id FROM logout_deliveries);
+DELETE FROM logout_deliveries WHERE logout_id NOT IN (SELECT id FROM logouts);
 ALTER TABLE logout_attempts ADD FOREIGN KEY (delivery_id) REFERENCES logout_deliveries (id) ON DELETE CASCADE;
 ALTER TABLE logout_deliveries ADD FOREIGN KEY (logout_id) REFERENCES logouts (id) ON DELETE CASCADE;
+DROP INDEX logouts_early;
 DROP INDEX logouts_insured;
 DROP INDEX logout_deliveries_late;
 DROP INDEX logout_deliveries_failed;

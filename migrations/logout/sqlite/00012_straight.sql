@@ -20,9 +20,13 @@ CREATE INDEX logout_deliveries_late ON logout_deliveries (client_id, late_at) WH
 
 -- What is pending is found by its logout, which is insured. job_id is 0 while the node that ended the session makes the first attempts: what stays
 -- so is rescued.
+UPDATE logouts SET job_id = NULL WHERE job_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM logout_deliveries d WHERE d.logout_id = logouts.id AND d.state = 'pending');
 CREATE INDEX logouts_insured ON logouts (created_at) WHERE job_id IS NOT NULL;
+CREATE INDEX logouts_early ON logouts (created_at) WHERE job_id = 0;
 
 -- +goose Down
+-- Stop all nodes at least half a minute after the last logout: a logout that is early has no job, and what came before does not rescue it.
+DROP INDEX logouts_early;
 DROP INDEX logouts_insured;
 DROP INDEX logout_deliveries_late;
 DROP INDEX logout_deliveries_failed;
