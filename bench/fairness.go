@@ -124,7 +124,7 @@ func (l *load) tell(ctx context.Context) (p50, p99 float64, err error) {
 	expect := make([][]driver.Told, l.o.sessions)
 	err = each(ctx, len(agents), 4, func(i int) error {
 		agents[i] = driver.NewAgent(l.process.Issuer, l.transport)
-		if err := agents[i].Login(ctx, fmt.Sprintf("user-%d", i%8)); err != nil {
+		if err := agents[i].Login(ctx, fmt.Sprintf("user-%d", i%users)); err != nil {
 			return err
 		}
 		for j, c := range l.clients {

@@ -19,6 +19,7 @@ import (
 
 const (
 	parties      = 10 // of each session
+	users        = 64 // more than log out at once
 	atOnceLogout = 32
 	atOnceSignOn = 8
 	atOnceRead   = 32
@@ -60,7 +61,7 @@ func measure(ctx context.Context, o options, database, alg string, report func(w
 			ID: id, Secret: "a-secret-of-" + id + "-0123456789abcdef", RedirectURI: "http://" + id + ".localhost/callback", LogoutURI: sink.URL(id), Alg: alg, Refresh: true,
 		})
 	}
-	l.process, err = driver.Start(ctx, driver.Setup{Binary: o.binary, Dir: dir, Database: target, Clients: l.clients, Users: 8})
+	l.process, err = driver.Start(ctx, driver.Setup{Binary: o.binary, Dir: dir, Database: target, Clients: l.clients, Users: users})
 	if err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (l *load) people(ctx context.Context, n int, signedOn bool) ([]*driver.Agen
 	agents := make([]*driver.Agent, n)
 	return agents, each(ctx, n, 4, func(i int) error {
 		agents[i] = driver.NewAgent(l.process.Issuer, l.transport)
-		if err := agents[i].Login(ctx, fmt.Sprintf("user-%d", i%8)); err != nil || !signedOn {
+		if err := agents[i].Login(ctx, fmt.Sprintf("user-%d", i%users)); err != nil || !signedOn {
 			return err
 		}
 		for _, c := range l.clients {

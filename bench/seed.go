@@ -22,7 +22,7 @@ func (l *load) restartWith(ctx context.Context, parties int, last *driver.Sink, 
 	l.clients[parties-1].LogoutURI = last.URL(l.clients[parties-1].ID)
 	var err error
 	l.process, err = driver.Start(ctx, driver.Setup{
-		Binary: l.o.binary, Dir: l.dir, Database: l.database, Clients: l.clients, Users: 8, Extra: map[string]any{"logout": map[string]any{"wait": wait.String()}},
+		Binary: l.o.binary, Dir: l.dir, Database: l.database, Clients: l.clients, Users: users, Extra: map[string]any{"logout": map[string]any{"wait": wait.String()}},
 	})
 	return err
 }

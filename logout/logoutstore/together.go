@@ -3,7 +3,6 @@ package logoutstore
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -94,20 +93,53 @@ func (s *Store) leave() {
 		if n == 0 {
 			return
 		}
-		s.endBatch(batch)
+		if later := s.endBatch(batch); len(later) > 0 {
+			s.ends.mu.Lock()
+			s.ends.waiting = append(later, s.ends.waiting...)
+			s.ends.mu.Unlock()
+		}
 	}
 }
 
-// endBatch tells each of its endings whether it is done.
-func (s *Store) endBatch(batch []*ending) {
-	err := s.endTogether(batch)
+// endBatch tells each of its endings whether it is done, but for those that must wait for the next transaction, which it returns.
+func (s *Store) endBatch(batch []*ending) (later []*ending) {
+	batch, later, err := s.onePerson(batch)
+	if err == nil {
+		err = s.endTogether(batch)
+	}
 	for _, e := range batch {
 		e.done <- err == nil && e.planned != nil
 	}
+	return later
 }
 
-// errAlone makes the endings of a transaction go each its own way.
-var errAlone = errors.New("logoutstore: not together")
+// onePerson returns one ending for each person, and the others: of one's sessions each must see which of the others have ended before it.
+func (s *Store) onePerson(batch []*ending) (now, later []*ending, err error) {
+	if len(batch) == 1 {
+		return batch, nil, nil
+	}
+	text, err := encode(batch, func(e *ending) []any { return []any{e.req.Target.SessionID} })
+	if err != nil {
+		return batch, nil, err
+	}
+	var found []struct{ ID, Subject string }
+	if err := s.db.Reader(context.Background()).Raw("SELECT id, subject FROM logout_sessions WHERE id"+s.among(), text).Scan(&found).Error; err != nil {
+		return batch, nil, fmt.Errorf("logoutstore: reading whose sessions end: %w", err)
+	}
+	people := make(map[string]string, len(found))
+	for _, session := range found {
+		people[session.ID] = session.Subject
+	}
+	taken := make(map[string]bool, len(batch))
+	for _, e := range batch {
+		if person := cmp.Or(people[e.req.Target.SessionID], e.id); !taken[person] { // what is not there is nobody's
+			taken[person], now = true, append(now, e)
+		} else {
+			later = append(later, e)
+		}
+	}
+	return now, later, nil
+}
 
 // lockTimeout is how long a transaction of several endings waits for anybody: they would all wait.
 const lockTimeout = "SET LOCAL lock_timeout = '200ms'"
@@ -131,9 +163,8 @@ func (s *Store) endTogether(batch []*ending) (err error) {
 		if err != nil || len(ended) == 0 {
 			return err
 		}
-		if !inOrder(ended) {
-			return errAlone
-		}
+		// In the order of the locks that the plans may take (see Remaining), so that two transactions never wait for each other.
+		slices.SortFunc(ended, func(a, b logout.Session) int { return cmp.Compare(lockGroup(a.Subject), lockGroup(b.Subject)) })
 		parts, err := s.participationsOf(ctx, ended)
 		if err != nil {
 			return err
@@ -160,37 +191,16 @@ func (s *Store) endTogether(batch []*ending) (err error) {
 	})
 }
 
-// inOrder sorts sessions by the locks that their plans may take (see Remaining), so that two transactions never wait for each other. It reports false
-// if two are one person's: then each must see what the other has ended.
-func inOrder(sessions []logout.Session) bool {
-	slices.SortFunc(sessions, func(a, b logout.Session) int {
-		return cmp.Or(cmp.Compare(lockGroup(a.Subject), lockGroup(b.Subject)), cmp.Compare(a.Subject, b.Subject))
-	})
-	for i := 1; i < len(sessions); i++ {
-		if sessions[i-1].Subject == sessions[i].Subject {
-			return false
-		}
-	}
-	return true
-}
-
 // aim is a session and the logout that ends it.
 var aim = []column{{"session", "TEXT"}, {"ended", "BIGINT"}, {"logout", "TEXT"}}
 
 // markFree marks those of the endings' sessions that are live and that nobody holds.
 func (s *Store) markFree(ctx context.Context, batch []*ending) ([]logout.Session, error) {
-	sessionIDs, taken := make([]string, 0, len(batch)), make(map[string]bool, len(batch))
-	first := make([]*ending, 0, len(batch))
-	for _, e := range batch {
-		if id := e.req.Target.SessionID; !taken[id] { // of two logouts of one session the other finds nothing
-			taken[id], sessionIDs, first = true, append(sessionIDs, id), append(first, e)
-		}
-	}
-	asked, err := encodeIDs(sessionIDs)
+	asked, err := encode(batch, func(e *ending) []any { return []any{e.req.Target.SessionID} })
 	if err != nil {
 		return nil, err
 	}
-	marks, err := encode(first, func(e *ending) []any { return []any{e.req.Target.SessionID, database.Micros(e.at), e.id} })
+	marks, err := encode(batch, func(e *ending) []any { return []any{e.req.Target.SessionID, database.Micros(e.at), e.id} })
 	if err != nil {
 		return nil, err
 	}
