@@ -31,6 +31,9 @@ func (s *Store) Settle(ctx context.Context, at time.Time, settlements []logout.S
 	settlements = slices.SortedFunc(slices.Values(settlements), func(a, b logout.Settlement) int { return strings.Compare(a.Delivery.ID, b.Delivery.ID) })
 	err := s.db.Tx(ctx, func(ctx context.Context) error {
 		moved = 0
+		if err := s.settings(ctx, genericPlans); err != nil {
+			return err
+		}
 		for rest := settlements; len(rest) > 0; {
 			n := min(len(rest), chunk)
 			m, err := s.settle(ctx, at, rest[:n])

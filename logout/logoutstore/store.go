@@ -3,7 +3,10 @@
 package logoutstore
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -29,6 +32,21 @@ func (s *Store) lock(strength string) string {
 		return " FOR " + strength
 	}
 	return ""
+}
+
+// genericPlans keeps PostgreSQL from planning each statement of a transaction anew: those that take a list of records look like each other, and are
+// made to be answered by the same indexes however many there are.
+const genericPlans = "set_config('plan_cache_mode', 'force_generic_plan', true)"
+
+// settings changes settings of PostgreSQL for the transaction in ctx.
+func (s *Store) settings(ctx context.Context, calls ...string) error {
+	if !s.db.Postgres() {
+		return nil
+	}
+	if err := s.db.Writer(ctx).Exec("SELECT " + strings.Join(calls, ", ")).Error; err != nil {
+		return fmt.Errorf("logoutstore: settings of a transaction: %w", err)
+	}
+	return nil
 }
 
 // one maps the row that a query did not find to the domain's error.

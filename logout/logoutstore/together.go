@@ -141,9 +141,6 @@ func (s *Store) onePerson(batch []*ending) (now, later []*ending, err error) {
 	return now, later, nil
 }
 
-// lockTimeout is how long a transaction of several endings waits for anybody: they would all wait.
-const lockTimeout = "SET LOCAL lock_timeout = '200ms'"
-
 // endTogether ends sessions in one transaction, in the steps of endAlone. It does not wait for a session that somebody holds, because a token is
 // being issued, say: that is left out, and its planned stays nil, as does that of one that has ended. After an error nothing has ended, unless it
 // is that of the commit.
@@ -154,10 +151,9 @@ func (s *Store) endTogether(batch []*ending) (err error) {
 		}
 	}()
 	return s.db.Tx(context.Background(), func(ctx context.Context) error {
-		if s.db.Postgres() {
-			if err := s.db.Writer(ctx).Exec(lockTimeout).Error; err != nil {
-				return fmt.Errorf("logoutstore: %w", err)
-			}
+		// They would all wait for whomever one of them has to wait for.
+		if err := s.settings(ctx, "set_config('lock_timeout', '200ms', true)", genericPlans); err != nil {
+			return err
 		}
 		ended, err := s.markFree(ctx, batch)
 		if err != nil || len(ended) == 0 {
