@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/exeunt-id/exeunt/bench/driver"
@@ -91,8 +90,7 @@ func (l *load) answers(ctx context.Context, other *driver.Sink) (told, answered 
 	return told, answered, nil
 }
 
-// percentiles returns the 50th and the 99th.
+// percentiles sorts figures and returns the median and, by nearest rank, the 99th percentile.
 func percentiles(figures []float64) (p50, p99 float64) {
-	slices.Sort(figures)
-	return figures[len(figures)/2], figures[(len(figures)*99+99)/100-1]
+	return median(figures), figures[(len(figures)*99+99)/100-1]
 }

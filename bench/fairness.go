@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/exeunt-id/exeunt/bench/driver"
@@ -167,6 +166,6 @@ func (l *load) tell(ctx context.Context) (p50, p99 float64, err error) {
 			took = append(took, float64(l.sink.First(told).Sub(sent[i]).Microseconds())/1000)
 		}
 	}
-	slices.Sort(took)
-	return took[len(took)/2], took[len(took)*99/100], nil
+	p50, p99 = percentiles(took)
+	return p50, p99, nil
 }

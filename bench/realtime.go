@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -91,8 +90,8 @@ func (l *load) audiences(ctx context.Context, name string, open func(ctx context
 			}
 		}
 	}
-	slices.Sort(told)
-	l.report("told, from the request to log out", fmt.Sprintf("%.2f ms p50, %.2f ms p99, %.2f ms the last", told[len(told)/2], told[len(told)*99/100], told[len(told)-1]), "")
+	p50, p99 := percentiles(told)
+	l.report("told, from the request to log out", fmt.Sprintf("%.2f ms p50, %.2f ms p99, %.2f ms the last", p50, p99, told[len(told)-1]), "")
 	return nil
 }
 

@@ -32,19 +32,15 @@ func (s *Store) Rescue(ctx context.Context, before time.Time, limit int) (int, e
 		for i, id := range overdue {
 			jobs[i] = newInsuranceJob(id)
 		}
-		ids, err := s.db.Enqueue(ctx, jobs...)
+		made, err := s.db.Enqueue(ctx, jobs...)
 		if err != nil {
 			return err
 		}
-		type insured struct {
-			logoutID string
-			job      int64
+		rows := make([][]any, len(made))
+		for i, job := range made {
+			rows[i] = []any{overdue[i], job}
 		}
-		rows := make([]insured, len(ids))
-		for i := range ids {
-			rows[i] = insured{overdue[i], ids[i]}
-		}
-		text, err := encode(rows, func(r insured) []any { return []any{r.logoutID, r.job} })
+		text, err := encode(rows, func(row []any) []any { return row })
 		if err != nil {
 			return err
 		}
@@ -56,20 +52,14 @@ func (s *Store) Rescue(ctx context.Context, before time.Time, limit int) (int, e
 	return len(overdue), nil
 }
 
-// Uninsure implements logout.Outbox.
-func (s *Store) Uninsure(ctx context.Context, logoutID string) error {
-	res := s.db.Writer(ctx).Exec("UPDATE logouts SET job_id = NULL WHERE id = ? AND job_id IS NOT NULL AND NOT EXISTS "+
-		"(SELECT 1 FROM logout_deliveries d WHERE d.logout_id = logouts.id AND d.state = 'pending')", logoutID)
-	if res.Error != nil {
-		return fmt.Errorf("logoutstore: forgetting an insurance: %w", res.Error)
-	}
-	return nil
-}
-
 var insurances = []column{{"id", "TEXT"}, {"job", "BIGINT"}}
 
-// dropInsurance deletes the insurance job of every logout whose deliveries all had their first turn. It looks only when some of them had
-// it just now, and forgets the job's id: SQLite gives it to another job.
+// Uninsure implements logout.Outbox.
+func (s *Store) Uninsure(ctx context.Context, logoutID string) error {
+	return s.db.Tx(ctx, func(ctx context.Context) error { return s.uninsure(ctx, logoutID) })
+}
+
+// dropInsurance ends the insurance of every logout whose deliveries all had their first turn. It looks only when some of them had it just now.
 func (s *Store) dropInsurance(ctx context.Context, moved []logout.Settlement) error {
 	var first []string
 	for _, st := range moved {
@@ -80,7 +70,13 @@ func (s *Store) dropInsurance(ctx context.Context, moved []logout.Settlement) er
 	if len(first) == 0 {
 		return nil
 	}
-	text, err := encodeIDs(first)
+	return s.uninsure(ctx, first...)
+}
+
+// uninsure deletes the insurance jobs of those of these logouts of which nothing is pending, and forgets the jobs' ids: SQLite gives them to other
+// jobs.
+func (s *Store) uninsure(ctx context.Context, logoutIDs ...string) error {
+	text, err := encodeIDs(logoutIDs)
 	if err != nil {
 		return err
 	}

@@ -88,18 +88,22 @@ func (s *Store) selections(f logout.Filter) []condition {
 	var all []condition
 	for _, state := range slices.Compact(slices.Sorted(slices.Values(states))) {
 		c := s.selection(f, state == logout.StatePending)
-		switch state {
-		case logout.StateDelivered:
-			c.add("state = 'delivered'")
-		case logout.StatePending:
-			c.add(s.pending())
-		default:
-			c.add("detour = " + literals([]logout.State{state}))
-			c.add(astray)
-		}
+		c.add(s.inState(state))
 		all = append(all, c)
 	}
 	return all
+}
+
+// inState is the condition of deliveries in one state, as the indexes have it.
+func (s *Store) inState(state logout.State) string {
+	switch state {
+	case logout.StateDelivered:
+		return "state = 'delivered'"
+	case logout.StatePending:
+		return s.pending()
+	default:
+		return "detour = " + literals([]logout.State{state}) + " AND " + astray
+	}
 }
 
 // client is the condition on a client. Of a few rows that something else finds, narrow, SQLite must not look for it by an index: it counts nothing,

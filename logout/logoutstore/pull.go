@@ -102,10 +102,7 @@ func (s *Store) Unacknowledged(ctx context.Context, clientID string, limit int) 
 	var args []any
 	// One for each state, as in a list: by the index only the first of each are read.
 	for i, state := range slices.DeleteFunc(logout.States(), func(st logout.State) bool { return st == logout.StateDelivered }) {
-		where := s.client(false) + " AND detour = " + literals([]logout.State{state}) + " AND " + astray
-		if state == logout.StatePending {
-			where = s.client(true) + " AND " + s.pending()
-		}
+		where := s.client(state == logout.StatePending) + " AND " + s.inState(state)
 		parts = append(parts, fmt.Sprintf("SELECT * FROM (SELECT %s FROM logout_deliveries l WHERE %s AND event_id = id AND NOT EXISTS "+
 			"(SELECT 1 FROM logout_deliveries o WHERE o.event_id = l.id AND o.event_id <> o.id AND o.state = 'delivered') ORDER BY created_at, id LIMIT ?) s%d", deliveryColumns, where, i))
 		args = append(args, clientID, limit)

@@ -62,11 +62,11 @@ func (s *Store) purgeLogouts(ctx context.Context, before time.Time) (int, error)
 			return err
 		}
 		for some := range slices.Chunk(gone, chunk) {
-			ids, err := encodeIDs(some)
+			theirs, err := encodeIDs(some)
 			if err != nil {
 				return err
 			}
-			if err := tx.Exec("DELETE FROM logout_attempts WHERE delivery_id"+s.among(), ids).Error; err != nil {
+			if err := tx.Exec("DELETE FROM logout_attempts WHERE delivery_id"+s.among(), theirs).Error; err != nil {
 				return err
 			}
 		}

@@ -79,6 +79,16 @@ func (c *crowd) end(session logout.Session, before func(ctx context.Context, lea
 	})
 }
 
+// until polls a condition that other goroutines bring about.
+func (c *crowd) until(what string, condition func() bool) {
+	c.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.Fatal("not in time: " + what)
+		}
+	}
+}
+
 // busy takes all places until the returned function is called, so that whatever else ends is ended together.
 func (c *crowd) busy() (release func()) {
 	c.Helper()
@@ -148,7 +158,7 @@ func TestEndTogether(t *testing.T) {
 				})
 			}
 		}
-		time.Sleep(50 * time.Millisecond) // they have come by then; if not, this test shows less
+		c.until("all wait for a place", func() bool { return c.WaitingEnds() == 2*people })
 		release()
 		group.Wait()
 		for i, session := range sessions {
@@ -220,7 +230,7 @@ func TestEndTogetherOnePerson(t *testing.T) {
 				})
 			}
 		}
-		time.Sleep(50 * time.Millisecond)
+		c.until("all wait for a place", func() bool { return c.WaitingEnds() == people*each })
 		release()
 		group.Wait()
 		for i := range sessions {
@@ -266,7 +276,11 @@ func TestEndTogetherWaitsForNobody(t *testing.T) {
 			ended <- err
 		}()
 	}
-	time.Sleep(50 * time.Millisecond)
+	c.until("their logouts wait for them alone", func() bool {
+		var n int
+		res := db.Reader(t.Context()).Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n)
+		return res.Error == nil && n == len(held)
+	})
 	for i := range 10 {
 		begun := time.Now()
 		if p, err := c.end(c.login("bob", 2), nil); err != nil || p == nil {
